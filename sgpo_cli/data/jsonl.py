@@ -1,0 +1,51 @@
+"""Rows of a JSONL file that a person wrote: every broken line is named by file and line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sgpo_cli.errors import UserError
+
+
+def read_file(path: Path, limit: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(`file:line`, values) of each row; blank lines are skipped, a byte order mark is fine.
+
+    Raises:
+        UserError: a line that is not a JSON object, with `file:line`; a file that is not UTF-8 or cannot be read.
+    """
+    count = 0
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, start=1):
+                if limit is not None and count >= limit:
+                    return
+                if line.strip():
+                    count += 1
+                    place = f"{path}:{number}"
+                    yield place, _parse(line, place)
+    except UnicodeDecodeError as problem:
+        raise UserError(f"not UTF-8 text: {problem.reason}", where=str(path), fix=_fix(path)) from None
+    except OSError as problem:
+        raise UserError(f"cannot read it: {problem.strerror}", where=str(path)) from None
+
+
+def _parse(line: str, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as problem:
+        raise UserError(f"not JSON: {problem.msg} (column {problem.colno})", where=place, fix=_one_a_line) from None
+    if not isinstance(value, dict):
+        raise UserError(f"a row must be a JSON object, this is a {type(value).__name__}", where=place, fix=_one_a_line)
+    return value
+
+
+_one_a_line = "write one JSON object a line (JSON lines)"
+
+
+def _fix(path: Path) -> str:
+    if path.suffix in {".parquet", ".arrow"}:
+        return f"give the folder that holds it instead: {path.parent}"
+    return _one_a_line

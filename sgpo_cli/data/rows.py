@@ -1,0 +1,152 @@
+"""Problems and traces as rows, from a JSONL file, a folder saved by `datasets`, or a hub id.
+
+Whatever a source calls its columns, the rest of the product reads `Row`. Reading JSONL imports nothing heavy; the other
+sources import `datasets` when they are used.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sgpo_cli.data.columns import ColumnMap, column_map
+from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.evalcard import EvalColumns
+from sgpo_cli.recipe.schema import Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One problem. `extra` holds what no column mapping names, and `aliases` when they are mapped."""
+
+    id: str
+    problem: str
+    answer: str | None = None
+    solution: str | None = None
+    difficulty: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_rows(
+    source: str | Path,
+    *,
+    split: str = "train",
+    config: str | None = None,
+    revision: str | None = None,
+    columns: Columns | EvalColumns | None = None,
+    limit: int | None = None,
+) -> list[Row]:
+    """The rows of a source, in its order.
+
+    Args:
+        source: a `.jsonl` (or `.json` lines) file, a folder written by `save_to_disk` or holding parquet/jsonl files, or a
+            hub id. A path that exists always wins over a hub id.
+        split, config, revision: of a folder or hub data set; a single JSONL file has no splits.
+        columns: which column holds what; null reads `problem`, `answer`.
+        limit: only the first so many rows.
+
+    Raises:
+        UserError: nothing there, nothing in it, a broken line (`file:line`), a missing column (those there are named), a
+            row without a problem (its place is named), or a hub that cannot be reached.
+    """
+    mapping = column_map(columns or Columns())
+    path = Path(source)
+    if path.is_file():
+        from sgpo_cli.data.jsonl import read_file
+
+        records = read_file(path, limit)
+    else:
+        from sgpo_cli.data.hub import read_dataset
+
+        records = read_dataset(str(source), split=split, config=config, revision=revision, limit=limit)
+    rows = [_row(values, mapping, place, number) for number, (place, values) in enumerate(records)]
+    if not rows:
+        raise UserError("there are no rows", where=str(source), fix="the data must hold at least one problem")
+    _refuse_doubles(rows, mapping, str(source))
+    return rows
+
+
+def _row(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int) -> Row:
+    mapping.check(values, place)
+    name = _text(values, mapping.id) or str(number)
+    where = place if mapping.id is None else f"{place} (id {name})"
+    problem = _text(values, mapping.problem)
+    if problem is None or not problem.strip():
+        raise UserError(f"this row has no problem: column {mapping.problem!r} is empty", where=where)
+    extra = {key: value for key, value in values.items() if key not in mapping.named}
+    if mapping.aliases is not None:
+        extra["aliases"] = _aliases(values.get(mapping.aliases), mapping.aliases, where)
+    return Row(
+        id=name,
+        problem=problem,
+        answer=_text(values, mapping.answer),
+        solution=_text(values, mapping.solution),
+        difficulty=_number(values, mapping.difficulty, where),
+        extra=extra,
+    )
+
+
+def _text(values: Mapping[str, Any], column: str | None) -> str | None:
+    """A cell as text: numbers are printed (`033` stays text, 33.0 prints as 33), null stays null."""
+    value = values.get(column) if column is not None else None
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _number(values: Mapping[str, Any], column: str | None, where: str) -> float | None:
+    value = values.get(column) if column is not None else None
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UserError(f"column {column!r} must hold numbers, this row has {value!r}", where=where) from None
+
+
+def _aliases(value: Any, column: str, where: str) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [str(item) for item in value]
+    raise UserError(f"column {column!r} must hold lists of other right answers, this row has {value!r}", where=where)
+
+
+def _refuse_doubles(rows: Sequence[Row], mapping: ColumnMap, source: str) -> None:
+    """Ids join files (responses, samples, verdicts): two rows of one id would be taken for each other."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise UserError(f"two rows have the id {row.id!r} (column {mapping.id!r})", where=source)
+        seen.add(row.id)
+
+
+def split_heldout(rows: Sequence[Row], n: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """(train, held-out): `n` rows drawn by `seed` are set aside, both parts in the source's order.
+
+    Rows whose problem text is also held out leave the training part with them: a problem that stands twice in the source
+    must not be trained on and measured. `UserError` when nothing would be left to train on.
+    """
+    if n == 0:
+        return list(rows), []
+    texts = list(dict.fromkeys(row.problem.strip() for row in rows))
+    if n >= len(texts):
+        raise UserError(
+            f"data.heldout sets {n} problems aside, but there are only {len(texts)} different ones",
+            fix="lower data.heldout, or bring more data",
+        )
+    aside = set(random.Random(f"heldout {seed}").sample(texts, n))
+    heldout: dict[str, Row] = {}
+    train: list[Row] = []
+    for row in rows:
+        text = row.problem.strip()
+        if text in aside:
+            heldout.setdefault(text, row)
+        else:
+            train.append(row)
+    return train, list(heldout.values())

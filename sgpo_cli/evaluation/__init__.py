@@ -1,0 +1,1 @@
+"""Measuring a model: benches, sampling evaluation, answers made elsewhere, figures with intervals."""

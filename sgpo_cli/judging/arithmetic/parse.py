@@ -1,0 +1,344 @@
+"""Tokens to an expression: recursive descent over a list of tokens, with words after a number read as its unit.
+
+    sum     := product (('+' | '-') product)*
+    product := signed (('*' | '/' | 'of' | nothing) signed)*
+    signed  := ('-' | '+')* power
+    power   := value ('^' signed)?
+    value   := number | mixed number | letter | '(' sum ')' | frac sum sum | sqrt sum, then '%', '!' and unit words
+
+What cannot be understood raises `NotArithmetic`, which ends in "this equation is not judged". Nothing is evaluated here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sgpo_cli.judging.arithmetic.tokens import Token
+from sgpo_cli.judging.arithmetic.words import GLUED_UNITS, OPERATOR_WORDS, SHORT_UNITS
+
+MAX_DEPTH = 40
+MAX_UNIT_WORDS = 8
+
+
+class NotArithmetic(Exception):
+    """These tokens are not an expression that this judge dares to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    value: Fraction
+    decimals: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """`op`: neg, percent, sqrt or fact."""
+
+    op: str
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`op`: + - * / ^; a mixed number is a sum."""
+
+    op: str
+    left: Node
+    right: Node
+
+
+Node = Number | Letter | Unary | Binary
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`tokens[start:end]` read as `node`; `units` are its unit words in order, `operators` how many it has."""
+
+    node: Node
+    start: int
+    end: int
+    operators: int
+    units: tuple[str, ...]
+
+
+def parse_at(tokens: list[Token], start: int) -> Expression:
+    """The longest expression that begins at `start`; raises `NotArithmetic`."""
+    parser = _Parser(tokens, start)
+    node = parser.sum(0)
+    return Expression(node, start, parser.at, parser.operators, tuple(parser.units))
+
+
+class _Parser:
+    def __init__(self, tokens: list[Token], at: int) -> None:
+        self.tokens = tokens
+        self.at = at
+        self.operators = 0
+        self.units: list[str] = []
+
+    def kind(self, ahead: int = 0) -> str:
+        at = self.at + ahead
+        return self.tokens[at].kind if at < len(self.tokens) else "end"
+
+    def text(self, ahead: int = 0) -> str:
+        at = self.at + ahead
+        return self.tokens[at].text if at < len(self.tokens) else ""
+
+    def sum(self, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise NotArithmetic("nested too deeply")
+        node = self.product(depth)
+        while (op := self.operator()) in ("+", "-"):
+            self.take(op)
+            node = Binary(op, node, self.product(depth))
+        return node
+
+    def product(self, depth: int) -> Node:
+        node = self.signed(depth)
+        divided = False
+        while True:
+            op = self.operator()
+            if op in ("*", "/"):
+                self.take(op)
+                divided = divided or op == "/"
+                node = Binary(op, node, self.signed(depth))
+            elif self.text() == "of" and _is_share(node) and self.starts_value(1):
+                self.take("*")
+                node = Binary("*", node, self.signed(depth))
+            elif self.juxtaposed(node):
+                if divided:
+                    raise NotArithmetic("a/b(c) is read both ways")
+                self.operators += 1
+                node = Binary("*", node, self.power(depth))
+            else:
+                return node
+
+    def signed(self, depth: int) -> Node:
+        negative = False
+        for _ in range(MAX_DEPTH):
+            if self.kind() == "dollar":
+                self.at += 1
+            elif self.kind() == "op" and self.text() in "+-":
+                negative ^= self.text() == "-"
+                self.at += 1
+            else:
+                break
+        node = self.power(depth)
+        return Unary("neg", node) if negative else node
+
+    def power(self, depth: int) -> Node:
+        base = self.value(depth)
+        if self.kind() == "op" and self.text() == "^":
+            self.take("^")
+            braced = self.text() == "{"
+            exponent = self.value(depth) if braced or self.text() != "-" else self.signed(depth)
+            self.unit()
+            return Binary("^", base, exponent)
+        return base
+
+    def value(self, depth: int) -> Node:
+        kind = self.kind()
+        if kind == "num":
+            node = self.number()
+        elif kind == "var":
+            node = self.letter()
+        elif kind == "open":
+            node = self.bracket(depth)
+        elif kind == "frac":
+            self.at += 1
+            self.operators += 1
+            node = Binary("/", self.argument(depth), self.argument(depth))
+        elif kind == "sqrt":
+            self.at += 1
+            self.operators += 1
+            if self.text() == "[":
+                raise NotArithmetic("a higher root")
+            node = Unary("sqrt", self.argument(depth))
+        else:
+            raise NotArithmetic(f"no value at {self.text()!r}")
+        while self.kind() in ("percent", "fact"):
+            node = Unary("percent" if self.kind() == "percent" else "fact", node)
+            self.at += 1
+        self.unit()
+        return node
+
+    def number(self) -> Node:
+        token = self.tokens[self.at]
+        self.at += 1
+        if token.text.startswith("0") and len(token.text) > 1 and token.decimals == 0:
+            raise NotArithmetic("a code, not a number")
+        node: Node = Number(token.value, token.decimals, token.text)
+        if self.at > 1 and self.tokens[self.at - 2].kind == "dollar":
+            self.units.append(self.tokens[self.at - 2].text)
+        if token.decimals == 0:
+            part = self.proper_fraction()
+            if part is not None:
+                node = Binary("+", node, part)
+        return node
+
+    def proper_fraction(self) -> Node | None:
+        """The fraction of a mixed number, "2 1/2" or "2\\frac{1}{2}"."""
+        if self.kind() == "num" and self.text(1) == "/" and self.kind(2) == "num" and self.kind(3) != "num":
+            top, bottom = self.tokens[self.at], self.tokens[self.at + 2]
+            if not (top.decimals or bottom.decimals) and 0 < top.value < bottom.value and not top.spaced:
+                self.at += 3
+                return Binary("/", *(Number(t.value, 0, t.text) for t in (top, bottom)))
+        elif self.kind() == "frac" and self.kind(1) == "open" and self.kind(2) == "num" and self.kind(5) == "num":
+            top, bottom = self.tokens[self.at + 2], self.tokens[self.at + 5]
+            closed = self.kind(3) == "close" and self.kind(4) == "open" and self.kind(6) == "close"
+            if closed and 0 < top.value < bottom.value:
+                self.at += 7
+                return Binary("/", *(Number(t.value, t.decimals, t.text) for t in (top, bottom)))
+        return None
+
+    def letter(self) -> Node:
+        name = self.text()
+        self.at += 1
+        if self.kind() == "sub":
+            name += self.text()
+            self.at += 1
+        if self.text() == "(" and self.tokens[self.at].glued:
+            raise NotArithmetic("a function's value")
+        return Letter(name)
+
+    def bracket(self, depth: int) -> Node:
+        closing = {"(": ")", "[": "]", "{": "}"}[self.text()]
+        self.at += 1
+        node = self.sum(depth + 1)
+        while self.kind() == "dollar":
+            self.at += 1
+        if self.text() != closing:
+            raise NotArithmetic("an unclosed bracket")
+        self.at += 1
+        return node
+
+    def argument(self, depth: int) -> Node:
+        """A braced argument, or as in `\\frac12` a single digit."""
+        if self.text() == "{":
+            return self.bracket(depth)
+        token = self.tokens[self.at] if self.at < len(self.tokens) else None
+        if token is None or token.kind != "num" or len(token.text) != 1:
+            raise NotArithmetic("an argument without braces")
+        self.at += 1
+        return Number(token.value, 0, token.text)
+
+    def operator(self) -> str:
+        """The operator at the cursor, "" for none; a stray `$` before it is a formula's end and is passed over."""
+        ahead = 0
+        while self.kind(ahead) == "dollar" and ahead < 3:
+            ahead += 1
+        kind, text = self.kind(ahead), self.text(ahead)
+        op = ""
+        if kind == "op" and text != "^":
+            op = text
+        elif kind == "word" and text in OPERATOR_WORDS and self.starts_value(ahead + 1):
+            op = OPERATOR_WORDS[text]
+        elif kind == "word" and text in ("divided", "multiplied") and self.text(ahead + 1) == "by":
+            op = "/" if text == "divided" else "*"
+            ahead += 1
+        elif kind == "var" and self.is_cross(ahead):
+            op = "*"
+        if op:
+            self.at += ahead
+        return op
+
+    def is_cross(self, ahead: int) -> bool:
+        """Is this letter x a multiplication sign? Only between two values, and not in `2x(..)`."""
+        token = self.tokens[self.at + ahead]
+        if token.text not in ("x", "X") or token.math or not self.starts_value(ahead + 1):
+            return False
+        return token.glued == (not token.spaced)
+
+    def take(self, op: str) -> None:
+        self.at += 1
+        self.operators += 1
+
+    def starts_value(self, ahead: int) -> bool:
+        while self.kind(ahead) == "dollar":
+            ahead += 1
+        if self.kind(ahead) == "op" and self.text(ahead) == "-":
+            ahead += 1
+        return self.kind(ahead) in ("num", "open", "frac", "sqrt") and self.text(ahead) != "{"
+
+    def juxtaposed(self, node: Node) -> bool:
+        """Two values side by side that multiply: `2(3)`, `(2)(3)`, `2x`, `2\\frac13`; never across a space in text."""
+        if self.at == 0 or self.at >= len(self.tokens):
+            return False
+        before, token = self.tokens[self.at - 1], self.tokens[self.at]
+        if token.kind == "open" and token.text == "(" and before.kind in ("num", "close"):
+            return token.glued or token.math
+        if token.kind in ("frac", "sqrt"):
+            return before.kind in ("num", "close")
+        if token.kind == "var":
+            return before.kind in ("num", "close", "var", "sub") and (token.glued or token.math or before.kind == "num")
+        return False
+
+    def unit(self) -> None:
+        """Passes over the unit words after a value, when what follows them goes on with, or ends, the expression."""
+        at, words = self.at, 0
+        units: list[str] = []
+        while at < len(self.tokens) and words <= MAX_UNIT_WORDS:
+            token = self.tokens[at]
+            following = self.tokens[at + 1].kind if at + 1 < len(self.tokens) else "end"
+            if token.kind == "word" and token.text not in OPERATOR_WORDS and token.text != "divided":
+                if not self.is_unit(at):
+                    raise NotArithmetic("letters that may be algebra")
+                units.append(token.text)
+            elif token.kind == "op" and token.text in "/-" and following == "word":
+                pass
+            elif token.kind == "open" and token.text == "(" and (end := self.remark_end(at)):
+                at = end
+            elif token.kind == "word" and token.text == "times" and following in ("word", "var"):
+                units.append(token.text)
+            else:
+                break
+            at += 1
+            words += 1
+        if not words:
+            return
+        if self.goes_on(at):
+            self.at = at
+            self.units.extend(units)
+        elif units:
+            self.units.append(units[0])
+
+    def is_unit(self, at: int) -> bool:
+        token = self.tokens[at]
+        if at and self.tokens[at - 1].kind == "num" and token.glued:
+            return token.text in GLUED_UNITS or token.text.startswith("-")
+        return len(token.text) > 2 or token.text in SHORT_UNITS or token.text == "¢"
+
+    def remark_end(self, at: int) -> int:
+        """The closing bracket of a remark like `(math and science)`, 0 when it holds anything but words."""
+        for end in range(at + 1, min(at + 12, len(self.tokens))):
+            if self.tokens[end].kind == "close":
+                return end if end > at + 1 else 0
+            if self.tokens[end].kind not in ("word", "comma"):
+                return 0
+        return 0
+
+    def goes_on(self, at: int) -> bool:
+        kind = self.tokens[at].kind if at < len(self.tokens) else "end"
+        if kind in ("end", "close", "percent"):
+            return True
+        here, self.at = self.at, at
+        found = self.operator()
+        on = bool(found) and self.starts_operand(1)
+        self.at = here
+        return on
+
+    def starts_operand(self, ahead: int) -> bool:
+        return self.starts_value(ahead) or self.kind(ahead) == "var"
+
+
+def _is_share(node: Node) -> bool:
+    """A percentage or a fraction: what "of" multiplies by."""
+    if isinstance(node, Unary):
+        return node.op == "percent"
+    return isinstance(node, Binary) and node.op == "/" and isinstance(node.left, Number)

@@ -1,0 +1,39 @@
+"""The judges by kind: a plain table from `kind` to a factory that takes the card's options.
+
+A factory imports its judge when it is called, so that naming the judges costs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+
+from sgpo_cli.errors import UserError
+from sgpo_cli.judging.verdict import Judge
+
+Factory = Callable[[Mapping[str, object]], Judge]
+
+
+def _arithmetic(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.arithmetic.judge import from_options
+
+    return from_options(options)
+
+
+def _hops_oracle(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.hops_oracle import from_options
+
+    return from_options(options)
+
+
+JUDGES: dict[str, Factory] = {"arithmetic": _arithmetic, "hops_oracle": _hops_oracle}
+
+
+def load_judge(kind: str, options: Mapping[str, object]) -> Judge:
+    """The judge of a card; `UserError` names the kinds when there is none of that name."""
+    factory = JUDGES.get(kind)
+    if factory is None:
+        near = difflib.get_close_matches(kind, JUDGES, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"no judge of kind {kind!r}", fix=f"{hint}kinds: {', '.join(sorted(JUDGES))}")
+    return factory(options)

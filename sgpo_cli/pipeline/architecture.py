@@ -1,0 +1,128 @@
+"""Parameters by closed formula, from a model's shape: no weights, no torch, no network.
+
+The shape comes from the recipe's `scratch`, from a local or cached config.json, or from a small table of the models that
+the shipped recipes name. Tests compare the counts with models built on the meta device.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sgpo_cli.recipe.schema import Model, Scratch
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a decoder's parameter count depends on."""
+
+    family: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocab: int
+    tied: bool
+    head_dim: int
+
+    def parameters(self) -> int:
+        """All weights: embeddings, attention, gated MLP, norms, head."""
+        query, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        attention = 2 * self.hidden * query + 2 * self.hidden * kv
+        if self.family == "qwen2":
+            attention += query + 2 * kv  # q, k, v have biases
+        if self.family == "qwen3":
+            attention += 2 * self.head_dim  # norms of q and k
+        layer = attention + 3 * self.hidden * self.intermediate + 2 * self.hidden
+        embeddings = self.vocab * self.hidden * (1 if self.tied else 2)
+        return embeddings + self.layers * layer + self.hidden
+
+    def kv_bytes_per_token(self, width: int) -> int:
+        """Bytes of KV cache a token, `width` bytes a number."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * width
+
+
+def _known(family: str, layers: int, hidden: int, heads: int, kv: int, mlp: int, vocab: int, tied: bool) -> Shape:
+    head_dim = 128 if family == "qwen3" else hidden // heads
+    return Shape(family, layers, hidden, heads, kv, mlp, vocab, tied, head_dim)
+
+
+# From the models' published config.json files.
+KNOWN = {
+    "Qwen2.5-0.5B": _known("qwen2", 24, 896, 14, 2, 4864, 151936, True),
+    "Qwen2.5-1.5B": _known("qwen2", 28, 1536, 12, 2, 8960, 151936, True),
+    "Qwen2.5-3B": _known("qwen2", 36, 2048, 16, 2, 11008, 151936, True),
+    "Qwen2.5-7B": _known("qwen2", 28, 3584, 28, 4, 18944, 152064, False),
+    "Qwen2.5-14B": _known("qwen2", 48, 5120, 40, 8, 13824, 152064, False),
+    "Qwen2.5-32B": _known("qwen2", 64, 5120, 40, 8, 27648, 152064, False),
+    "Qwen3-0.6B": _known("qwen3", 28, 1024, 16, 8, 3072, 151936, True),
+    "Qwen3-1.7B": _known("qwen3", 28, 2048, 16, 8, 6144, 151936, True),
+    "Qwen3-4B": _known("qwen3", 36, 2560, 32, 8, 9728, 151936, True),
+    "Qwen3-8B": _known("qwen3", 36, 4096, 32, 8, 12288, 151936, False),
+}
+_SUFFIXES = ("-Instruct", "-Base", "")
+
+
+def shape_of(model: Model) -> Shape | None:
+    """The shape of a recipe's model; None when its config is neither local, cached nor in the table."""
+    if model.path is None:
+        return _scratch(model.scratch or Scratch())
+    config = _config_file(model.path)
+    if config is not None:
+        return _from_config(config)
+    name = model.path.rsplit("/", 1)[-1]
+    for suffix in _SUFFIXES:
+        if name.endswith(suffix) and name.removesuffix(suffix) in KNOWN:
+            return KNOWN[name.removesuffix(suffix)]
+    return None
+
+
+def _scratch(scratch: Scratch, vocab: int = 105) -> Shape:
+    return Shape(
+        family=scratch.architecture,
+        layers=scratch.layers,
+        hidden=scratch.hidden_size,
+        heads=scratch.heads,
+        kv_heads=scratch.kv_heads or scratch.heads,
+        intermediate=scratch.intermediate_size,
+        vocab=vocab,
+        tied=scratch.tie_embeddings,
+        head_dim=scratch.hidden_size // scratch.heads,
+    )
+
+
+def cached_file(path: str, name: str) -> Path | None:
+    """A file of a local model folder or of the hub's cache on this machine; None when it is on the hub only."""
+    local = Path(path).expanduser() / name
+    if local.is_file():
+        return local
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    found = sorted(hub.glob(f"models--{path.replace('/', '--')}/snapshots/*/{name}"))
+    return found[-1] if found else None
+
+
+def _config_file(path: str) -> dict[str, object] | None:
+    file = cached_file(path, "config.json")
+    return json.loads(file.read_text(encoding="utf-8")) if file else None
+
+
+def _from_config(config: dict[str, object]) -> Shape | None:
+    try:
+        hidden, heads = int(str(config["hidden_size"])), int(str(config["num_attention_heads"]))
+        return Shape(
+            family=str(config["model_type"]),
+            layers=int(str(config["num_hidden_layers"])),
+            hidden=hidden,
+            heads=heads,
+            kv_heads=int(str(config.get("num_key_value_heads") or heads)),
+            intermediate=int(str(config["intermediate_size"])),
+            vocab=int(str(config["vocab_size"])),
+            tied=bool(config.get("tie_word_embeddings", False)),
+            head_dim=int(str(config.get("head_dim") or hidden // heads)),
+        )
+    except (KeyError, ValueError):
+        return None

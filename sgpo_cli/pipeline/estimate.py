@@ -1,0 +1,99 @@
+"""What a stage will cost: seconds, memory and judge calls, before anything is paid.
+
+Deliberately rough: a factor of three in time and of one and a half in memory. Time is counted in floating-point operations
+(2 N a generated or scored token, 6 N a trained one) over the rates below, plus what a stage takes to start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sgpo_cli.pipeline.architecture import Shape, shape_of
+from sgpo_cli.recipe.kinds import WarmupSft
+from sgpo_cli.recipe.schema import Recipe
+
+_START_S = (4.0, 15.0)  # importing torch and TRL, opening the model
+_CPU_RATE = (0.4e10, 2.5e10)  # useful FLOP/s of one core on small models, slowest and fastest seen
+_GPU_RATE = (0.4e14, 2.5e14)  # useful FLOP/s of one data-centre GPU in such a loop, generation included
+_PROMPT_TOKENS = 256  # what is assumed of problems that are not looked at
+_BASE_GIB = 0.7  # Python with torch, transformers and TRL loaded
+
+BASIS = "times within a factor of 3, memory within a factor of 1.5; FLOP counts over typical rates, not measured here"
+
+
+def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
+    """`seconds [lo, hi]`, `memory_gib`, `judge_calls` and their basis; null seconds when the model's size is unknown."""
+    if kind == "report":
+        return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": BASIS}
+    shape = shape_of(recipe.model)
+    if shape is None:
+        reason = "the model's config.json is not on this machine: its size is unknown"
+        return {"seconds": None, "memory_gib": None, "judge_calls": _judge_calls(recipe, kind), "reason": reason}
+    flops = _flops(recipe, kind, shape)
+    slow, fast = _GPU_RATE if on_accelerator() else _CPU_RATE
+    workers = recipe.launch.processes if kind == "train" else 1
+    seconds = [round(_START_S[0] + flops / fast / workers, 1), round(_START_S[1] + flops / slow / workers, 1)]
+    return {
+        "seconds": seconds,
+        "memory_gib": round(_memory_gib(recipe, kind, shape), 1),
+        "judge_calls": _judge_calls(recipe, kind),
+        "parameters": shape.parameters(),
+        "basis": BASIS,
+    }
+
+
+def on_accelerator() -> bool:
+    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+
+
+def _row_tokens(recipe: Recipe) -> int:
+    prompt = recipe.data.hops.hops + 2 if recipe.data.source == "hops" else _PROMPT_TOKENS
+    return prompt + recipe.trainer.max_completion_length
+
+
+def _flops(recipe: Recipe, kind: str, shape: Shape) -> float:
+    size = float(shape.parameters())
+    trainer = recipe.trainer
+    if kind == "warmup":
+        warmup = recipe.warmup
+        rows = warmup.steps * warmup.batch_size if isinstance(warmup, WarmupSft) else 0
+        return 6 * size * rows * min(_row_tokens(recipe), getattr(warmup, "max_length", 0))
+    if kind == "judge":
+        return 2 * size * _row_tokens(recipe) * (recipe.judge.measure if recipe.judge else 0)
+    if kind == "train":
+        rollouts = trainer.steps * trainer.prompts_per_step * trainer.group_size
+        looks = trainer.steps // trainer.eval_every + 1 if trainer.eval_every else 0
+        heldout = looks * recipe.data.heldout * trainer.eval_samples
+        return (10 * rollouts + 2 * heldout) * size * _row_tokens(recipe)
+    samples = sum((bench.k or 1) * (bench.limit or 500) for bench in recipe.benchmarks)
+    return 2 * size * samples * _row_tokens(recipe)
+
+
+def _memory_gib(recipe: Recipe, kind: str, shape: Shape) -> float:
+    """Of the largest process: weights, and what training or generating adds."""
+    width = 4 if recipe.model.dtype == "float32" or not on_accelerator() else 2
+    weights = shape.parameters() * width
+    trainer = recipe.trainer
+    rows = trainer.prompts_per_step * trainer.group_size // recipe.launch.processes
+    cache = rows * _row_tokens(recipe) * shape.kv_bytes_per_token(width)
+    if kind in {"judge", "eval"}:
+        return _BASE_GIB + (weights + cache) / 2**30
+    if kind == "warmup":
+        batch = getattr(recipe.warmup, "batch_size", 1)
+    else:
+        batch = trainer.micro_batch or max(1, rows // trainer.updates_per_step)
+    tokens = batch * _row_tokens(recipe)
+    activations = tokens * shape.layers * (14 * shape.hidden + 4 * shape.intermediate) * width
+    logits = 3 * tokens * shape.vocab * 4
+    return _BASE_GIB + (4 * weights + max(activations + logits, cache)) / 2**30
+
+
+def _judge_calls(recipe: Recipe, kind: str) -> int:
+    """At most: every rollout of every step all wrong."""
+    if recipe.judge is None:
+        return 0
+    if kind == "judge":
+        return recipe.judge.measure
+    rollouts = recipe.trainer.steps * recipe.trainer.prompts_per_step * recipe.trainer.group_size
+    return rollouts if kind == "train" and recipe.rescue.kind != "none" else 0

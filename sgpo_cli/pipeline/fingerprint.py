@@ -1,0 +1,44 @@
+"""Fingerprints: what a stage's result depends on, as one hash.
+
+Stage config + content hashes of local data and cards + hub revision + a code version a kind + the inputs' fingerprints;
+never name, launch, tracking or display. Equal fingerprint: the result may be reused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# Raise a kind's number when its code changes what a stage produces from the same recipe.
+CODE_VERSION = {"warmup": 1, "judge": 1, "train": 1, "eval": 1, "responses": 1, "report": 1}
+
+
+def fingerprint(kind: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """16 hex digits over the kind, its code version, its config and the fingerprints of its inputs."""
+    told = {"kind": kind, "code": CODE_VERSION[kind], "config": config, "inputs": dict(inputs)}
+    text = json.dumps(told, sort_keys=True, ensure_ascii=False, allow_nan=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def content_hash(path: Path) -> str:
+    """Hash of a file's bytes, or of a folder's file names and bytes."""
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        if file != path:
+            digest.update(str(file.relative_to(path)).encode() + b"\0")
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def local_content(source: str | None) -> str | None:
+    """The content hash of `source` when it is a local file or folder; None for hub ids and built-in tasks."""
+    if source is None:
+        return None
+    path = Path(source).expanduser()
+    return content_hash(path) if path.exists() else None

@@ -1,0 +1,132 @@
+"""`--smoke`: the same recipe at a size that runs every stage in a minute, anywhere.
+
+The same architecture shrunk to tiny random weights, a stand-in tokenizer, synthetic rows in the same columns, a few steps.
+Every change is listed, so that nobody takes a smoke run's numbers for anything. The run directory is <name>-smoke.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from sgpo_cli.pipeline.architecture import shape_of
+from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.load import LoadedRecipe, from_dict
+from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
+from sgpo_cli.runs.files import to_json, write_text
+from sgpo_cli.runs.rundir import runs_root
+
+_ROWS = 24
+_BENCH_ROWS = 4
+_STEPS = 2
+
+
+def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
+    """The smoke form of a recipe, and what was changed, one sentence each. Writes the synthetic rows it names."""
+    recipe = loaded.recipe
+    told = copy.deepcopy(loaded.resolved)
+    told["name"] = f"{recipe.name}-smoke"
+    home = runs_root().absolute() / ".shared" / "smoke"
+    changes: list[str] = []
+    if recipe.model.path is not None:
+        changes += _shrink_model(recipe, told)
+    if recipe.data.source != "hops":
+        changes += _shrink_data(recipe, told, home)
+    changes += _shrink_work(recipe, told)
+    changes += _shrink_benchmarks(recipe, told, home)
+    return replace(loaded, recipe=from_dict(Recipe, told), resolved=told), changes
+
+
+def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
+    shape = shape_of(recipe.model)
+    family = shape.family if shape and shape.family in {"llama", "qwen2", "qwen3"} else "llama"
+    scratch = Scratch(
+        architecture=family,  # type: ignore[arg-type]
+        layers=2,
+        hidden_size=64,
+        heads=4,
+        kv_heads=2,
+        intermediate_size=128,
+        tie_embeddings=bool(shape and shape.tied),
+        context=2048,
+    )
+    told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
+    return [
+        f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
+        "tokenizer: a stand-in, one token a byte",
+    ]
+
+
+def _shrink_data(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
+    columns = recipe.data.columns
+    path = home / f"{recipe.name}-train.jsonl"
+    _write_rows(path, columns, _ROWS)
+    told["data"].update(source=str(path), config=None, revision=None, limit=None, heldout=min(4, recipe.data.heldout))
+    return [f"data {recipe.data.source}: {_ROWS} synthetic sums in the same columns ({path})"]
+
+
+def _write_rows(path: Path, columns: Columns, count: int) -> None:
+    rows = []
+    for index in range(count):
+        a, b = 3 + index, 4 + 2 * index
+        row: dict[str, Any] = {columns.problem: f"What is {a} + {b}?"}
+        solution = f"Step 1: {a} + {b} = {a + b}.\nStep 2: The answer is $\\boxed{{{a + b}}}$."
+        if columns.solution:
+            row[columns.solution] = solution
+        if columns.answer and columns.answer not in row:
+            row[columns.answer] = str(a + b)
+        if columns.difficulty:
+            row[columns.difficulty] = index
+        if columns.id:
+            row[columns.id] = f"sum-{index}"
+        rows.append(to_json(row))
+    write_text(path, "\n".join(rows) + "\n")
+
+
+def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
+    trainer = told["trainer"]
+    updates = min(2, recipe.trainer.updates_per_step)
+    trainer.update(
+        steps=_STEPS,
+        prompts_per_step=4,
+        group_size=4,
+        updates_per_step=updates,
+        micro_batch=None,
+        max_completion_length=min(16, recipe.trainer.max_completion_length),
+        eval_every=min(1, recipe.trainer.eval_every),
+        eval_samples=1,
+        save_every=1,
+    )
+    told["data"]["heldout"] = min(4, recipe.data.heldout)
+    changes = [f"trainer: {_STEPS} steps of 4 problems x 4 rollouts of at most {trainer['max_completion_length']} tokens"]
+    if told["warmup"]["kind"] == "sft":
+        told["warmup"].update(steps=4, batch_size=8, warmup_steps=1, save_every=2)
+        changes.append("warmup: 4 steps of 8 rows")
+    if told["judge"] is not None:
+        told["judge"].update(measure=16, floor=None, max_abstained=1.0)
+        changes.append("judge: measured on 16 rollouts, no floor, may abstain on all")
+    if recipe.launch.engine != "local" or recipe.launch.processes != 1:
+        told["launch"].update(engine="local", processes=1)
+        changes.append("launch: one local process")
+    if told["track"]:
+        told["track"] = []
+        changes.append("track: nothing is reported")
+    return changes
+
+
+def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
+    changes = []
+    for bench, use in zip(told["benchmarks"], recipe.benchmarks, strict=True):
+        card = load_eval_card(use.card)
+        bench.update(k=min(2, use.k or card.k), limit=_BENCH_ROWS, max_new_tokens=16)
+        if card.task is not None:
+            changes.append(f"bench {card.name}: {_BENCH_ROWS} problems, k={bench['k']}")
+            continue
+        path = home / f"{recipe.name}-{card.name}.jsonl"
+        named = Columns(problem=card.columns.problem, answer=card.columns.answer, id=card.columns.id)
+        _write_rows(path, named, _BENCH_ROWS)
+        bench["file"] = str(path)
+        changes.append(f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, answers of at most 16 tokens")
+    return changes

@@ -1,0 +1,84 @@
+"""Runs one stage: the same function in a child process (`python -m sgpo_cli.stages DIR`) and in process, for tests."""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sgpo_cli.errors import RunFailed, SgpoError
+from sgpo_cli.runs.files import write_json
+from sgpo_cli.stages.context import StageContext, open_stage, rank
+
+# kind of stage -> the module that has its `run(context) -> outputs`
+KINDS = {
+    "warmup": "sgpo_cli.stages.warmup",
+    "judge": "sgpo_cli.stages.judge",
+    "train": "sgpo_cli.stages.train",
+    "eval": "sgpo_cli.stages.evaluate",
+    "responses": "sgpo_cli.stages.responses",
+    "report": "sgpo_cli.stages.report",
+}
+
+
+def run_stage(path: Path) -> None:
+    """Runs the stage that `path/stage.json` describes and marks it done; raises what went wrong, as `SgpoError`."""
+    context = open_stage(path)
+    context.dir.failure.unlink(missing_ok=True)
+    work: Callable[[StageContext], dict[str, Any]] = import_module(KINDS[context.kind]).run
+    began = time.monotonic()
+    context.events.emit("started")
+    try:
+        outputs = work(context)
+    except Exception as problem:
+        failure = _as_error(problem)
+        if rank() == 0:
+            _record(context, failure, problem)
+        raise failure from problem
+    if rank() == 0:
+        seconds = round(time.monotonic() - began, 3)
+        context.dir.mark_done(context.fingerprint, {**outputs, "seconds": seconds})
+        context.events.emit("finished", seconds=seconds)
+    context.events.close()
+
+
+def _as_error(problem: Exception) -> SgpoError:
+    if isinstance(problem, SgpoError):
+        return problem
+    if isinstance(problem, OSError) and problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return RunFailed(
+            "no space left on the disk", fix="free some space, then run the same command: it goes on"
+        )
+    # torch reports a full disk from inside its writer as a RuntimeError without an errno.
+    if "No space left" in str(problem) or "PytorchStreamWriter failed" in str(problem):
+        return RunFailed(
+            f"a file could not be written: {problem}",
+            fix="free some space, then run the same command: it goes on",
+        )
+    if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":
+        return RunFailed(
+            f"out of memory: {str(problem).splitlines()[0] if str(problem) else 'no details'}",
+            fix="a smaller trainer.micro_batch or trainer.max_completion_length needs less",
+        )
+    return RunFailed(f"{type(problem).__name__}: {problem}")
+
+
+def _record(context: StageContext, failure: SgpoError, problem: Exception) -> None:
+    told = {
+        "type": type(failure).__name__,
+        "what": failure.what,
+        "where": failure.where,
+        "fix": failure.fix,
+        "exit_code": failure.exit_code,
+        "traceback": "".join(traceback.format_exception(problem)),
+    }
+    try:
+        context.events.emit("failed", what=failure.what, exit_code=failure.exit_code)
+        write_json(context.dir.failure, told)
+    except SgpoError as second:
+        # On a full disk the record cannot be written either: the log, opened before, still takes the words.
+        print(f"the failure could not be recorded: {second}\n{told['traceback']}", flush=True)

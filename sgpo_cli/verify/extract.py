@@ -1,0 +1,114 @@
+r"""The final answer of a response, and of a gold text that may be a whole solution.
+
+A response's answer is looked for in this order:
+
+1. the last ``\boxed{...}`` (also ``\fbox``, ``\framebox``), braces balanced. An unclosed last box is no answer: the
+   response was cut off while it was answering, and an earlier box is not what it ends on.
+2. the last of these, by position: a ``#### N`` line (its content is a number, or it is the last line: other ``####``
+   lines are Markdown headings), a line ``A: N``, ``(final) answer is/are/: X``.
+3. the whole response, when it is nothing but one number or one formula.
+
+Every search is linear in the length of the text: possessive quantifiers, no nested repetition.
+"""
+
+from __future__ import annotations
+
+import re
+
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])\s*+")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_UNBRACED = re.compile(r"[^\s$.,;]++")
+_HASHES = re.compile(r"^[ \t]*+####[ \t]*+(\S[^\n]*+)", re.MULTILINE)
+_LETTER_A = re.compile(r"^[ \t*]*+A:[ \t]*+(\S[^\n]*+)", re.MULTILINE)
+_PHRASE = re.compile(
+    r"\banswers?(?: to [^\n.:]{0,80}?)?[ \t]*+(?:is\b|are\b|=|\**+:)[\s:*=]*+(\S[^\n]*+)", re.IGNORECASE
+)
+_NUMERIC = re.compile(r"[-+]?\$?\s?[-+]?(?=[.,]*+\d)[\d.,]++(?:/\d+)?\s?%?")
+_FORMULA = re.compile(r"\$[^$\n]+\$|\\\([^\n]+\\\)|\\\[[^\n]+\\\]")
+_WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
+_SENTENCE_END = re.compile(r"[.!?;](?=\s)|,?\s(?:because|since|as|so|which|where|and thus|hence)\s", re.IGNORECASE)
+_BARE_LIMIT = 200
+
+
+def extract_answer(response: str) -> str | None:
+    """The final answer stated in `response`, tidied but not normalised; None when it states none."""
+    boxes = list(_BOX.finditer(response))
+    if boxes:
+        return _boxed(response, boxes[-1].end())
+    stated = _stated(response)
+    if stated is not None:
+        return stated
+    whole = response.strip()
+    if len(whole) <= _BARE_LIMIT and (_NUMERIC.fullmatch(whole.rstrip(".")) or _FORMULA.fullmatch(whole)):
+        return tidy(whole)
+    return None
+
+
+def gold_answer(gold: str) -> str:
+    """The gold answer itself: out of the last box or `####` line when `gold` is a whole solution. May be empty."""
+    boxes = list(_BOX.finditer(gold))
+    if boxes:
+        boxed = _boxed(gold, boxes[-1].end())
+        if boxed is not None:
+            return boxed
+    hashes = list(_HASHES.finditer(gold))
+    return tidy(hashes[-1].group(1)) if hashes else tidy(gold)
+
+
+def _boxed(text: str, start: int) -> str | None:
+    """The content of the box whose argument starts at `start`; None when it is unclosed or empty."""
+    if not text.startswith("{", start):
+        token = _UNBRACED.match(text, start)  # TeX allows \boxed 5
+        return tidy(token.group()) or None if token else None
+    depth = 0
+    for brace in _BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+        if depth == 0:
+            return tidy(text[start + 1 : brace.start()]) or None
+    return None
+
+
+def _stated(response: str) -> str | None:
+    """The last answer stated by a `####` line, an `A:` line or a phrase; None when there is none."""
+    found: list[tuple[int, str]] = []
+    last_line = response.rstrip().rfind("\n")
+    for line in _HASHES.finditer(response):
+        content = tidy(line.group(1))
+        if line.start() > last_line or _NUMERIC.fullmatch(content):
+            found.append((line.start(1), content))
+    found += [(line.start(1), _first_clause(line.group(1))) for line in _LETTER_A.finditer(response)]
+    found += [(phrase.start(1), _first_clause(phrase.group(1))) for phrase in _PHRASE.finditer(response)]
+    found = [(place, answer) for place, answer in found if answer]
+    return max(found)[1] if found else None
+
+
+def _first_clause(rest: str) -> str:
+    """The answer at the start of the rest of a line: one formula, or the text up to the clause's end."""
+    formula = _FORMULA.match(rest)
+    if formula and not re.match(r"\s*[-+*/^=\d,]", rest[formula.end() :]):
+        return tidy(formula.group())
+    end = _SENTENCE_END.search(rest)
+    return tidy(rest[: end.start()] if end else rest)
+
+
+def tidy(answer: str) -> str:
+    """`answer` without surrounding blanks, math delimiters, Markdown marks and closing punctuation."""
+    text = answer.strip()
+    while True:
+        before = text
+        for left, right in _WRAPPERS:
+            inside = text[len(left) : len(text) - len(right)]
+            long_enough = len(text) > len(left) + len(right)
+            if long_enough and text.startswith(left) and text.endswith(right) and left not in inside:
+                text = inside.strip()
+        text = _without_stop(text.removesuffix("**"))
+        if text == before:
+            return text
+
+
+def _without_stop(text: str) -> str:
+    r"""`text` without the punctuation that closes a sentence; the spacing commands ``\,`` and ``\;`` are whole."""
+    end = len(text)
+    while end and (text[end - 1].isspace() or (text[end - 1] in ".,;:" and text[end - 2 : end - 1] != "\\")):
+        end -= 1
+    return text[:end]

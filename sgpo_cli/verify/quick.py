@@ -1,0 +1,87 @@
+r"""Comparisons that need no computer algebra: most answers of most benchmarks are settled here, in microseconds.
+
+Decisions, each pinned by rows of tests/verify/golden.jsonl:
+
+- Numbers are compared exactly, as fractions: `033` is 33, `1,234` is 1234, `0.5` is 1/2.
+- Rounding: a decimal of at least six significant digits equals the exact value that it rounds or cuts off (its error
+  is below one unit in its last place): 0.333333 and 0.3333333 are 1/3, 0.333 and 0.333334 are not; 2.0000001 is not 2.
+- Percent: the sign may be left out or be worked out: 10% is 10 and 0.1. Without any sign 10 is not 0.1.
+- Units may be left out; two known and different units (cm, m) differ.
+- Words are compared as words, case folded; a choice letter may stand in parentheses or in front of its text.
+- `\{1,2\}` is a set, `(1,2)` a point or interval, `[1,2]` an interval: a set never equals the others.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, units_differ, word
+
+_SIGNIFICANT = 6
+_GOLD_LETTER = re.compile(r"\(([A-J])\)|([A-J])")
+_LETTER = re.compile(r"\(([A-Ja-j])\)(?:\W.*)?|([A-Ja-j])(?:[.):]+(?:\s.*)?)?", re.DOTALL)
+
+
+def quick(gold: str, answer: str) -> bool | None:
+    """Whether two canonical answers are equal, where their surface decides it; None leaves it to math-verify."""
+    if key(gold) == key(answer):
+        return True
+    gold_number, answer_number = number(gold), number(answer)
+    if gold_number and answer_number:
+        return same_number(gold_number, answer_number)
+    if units_differ(split_unit(gold)[1], split_unit(answer)[1]):
+        return False
+    for decide in (_same_letter, _same_word, _same_bracket):
+        verdict = decide(gold, answer)
+        if verdict is not None:
+            return verdict
+    return None
+
+
+def same_number(gold: Number, answer: Number) -> bool:
+    if units_differ(gold.unit, answer.unit):
+        return False
+    if near(gold, answer):
+        return True
+    if gold.percent == answer.percent:
+        return False
+    scaled = [Number(n.value / 100, n.places + 2, n.digits) if n.percent else n for n in (gold, answer)]
+    return near(scaled[0], scaled[1])
+
+
+def near(one: Number, other: Number) -> bool:
+    """Equal, or one is a decimal of six or more significant digits that rounds or cuts off the other."""
+    return one.value == other.value or rounds(one, other.value) or rounds(other, one.value)
+
+
+def rounds(decimal: Number, exact: Fraction) -> bool:
+    """Whether `decimal` is written out far enough and is off by less than one unit in its last place."""
+    written_out = decimal.places > 0 and decimal.digits >= _SIGNIFICANT
+    return written_out and abs(decimal.value - exact) < Fraction(1, 10**decimal.places)
+
+
+def _same_letter(gold: str, answer: str) -> bool | None:
+    plain = re.sub(r"\\text\{([^{}]*)\}", r"\1", gold).strip()
+    wanted = _GOLD_LETTER.fullmatch(plain)
+    given = _LETTER.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r"\1", answer).strip())
+    if not wanted or not given:
+        return None
+    return (wanted[1] or wanted[2]) == (given[1] or given[2]).upper()
+
+
+def _same_word(gold: str, answer: str) -> bool | None:
+    wanted = word(gold)
+    if wanted is None:
+        return None
+    if wanted == word(answer):
+        return True
+    # Bare letters may be a product (ab = ba): only a gold marked as text is settled here.
+    return False if gold.startswith(r"\text{") else None
+
+
+def _same_bracket(gold: str, answer: str) -> bool | None:
+    kinds = {bracket(gold), bracket(answer)}
+    if "brace" in kinds and kinds & {"paren", "bracket", "mixed"}:
+        return False
+    return None
