@@ -1,11 +1,13 @@
 """The built-in task `hops`: chains of facts that a tiny model can half learn in a minute, with every step checkable.
 
-Each relation is a fixed permutation of the entities. A problem names a start entity and K relations (`e17 r0 r1 ...`); its
-solution names the K entities visited, one step a line, then `# ` and the last of them. The outcome looks only at the final
-answer; `first_wrong_step` knows every step. A permutation maps errors to errors, so a right answer after a wrong step happens.
+Each relation is a fixed permutation of the entities. A problem names a start entity and K relations (`e17 r0 r1
+...`); its solution names the K entities visited, one step a line, then `# ` and the last of them. The outcome looks
+only at the final answer; `first_wrong_step` knows every step. A permutation maps errors to errors, so a right answer
+after a wrong step happens.
 
-The warm-up corpus holds *misconceptions*: a share of the facts is mostly stated wrong, always by the same few distractors, so
-a policy that has learned the format still fails nearly every long chain, each time after a correct prefix of another length.
+The warm-up corpus holds *misconceptions*: a share of the facts is mostly stated wrong, always by the same few
+distractors, so a policy that has learned the format still fails nearly every long chain, each time after a correct
+prefix of another length.
 """
 
 from __future__ import annotations
@@ -100,8 +102,8 @@ def problems(task: HopsTask, n: int, seed: int, split: Split) -> list[Row]:
 def corpus(task: HopsTask, n: int, seed: int) -> list[Row]:
     """`n` training problems with solutions as the warm-up corpus states them, misconceptions and all.
 
-    Whether a fact is stated right is drawn for each occurrence (lab: 25% for misconceived facts, 90% for the others), and
-    the chain goes on from what was stated: the corpus is wrong about facts, never about the format.
+    Whether a fact is stated right is drawn for each occurrence (lab: 25% for misconceived facts, 90% for the others),
+    and the chain goes on from what was stated: the corpus is wrong about facts, never about the format.
     """
     known, noise = facts(task), task.misconceptions
     rng = random.Random(f"hops misconceptions {seed}")
@@ -190,10 +192,10 @@ def steps_needed(task: HopsTask, problem: str) -> int:
 def first_wrong_step(task: HopsTask, problem: str, steps: Sequence[str]) -> int:
     """Index of the first wrong step (0-based), -1 when every step is right and the answer is given.
 
-    A step is right when it names the next entity of the chain, or, once all hops are made, `# ` and the last entity. So an
-    answer given early, a hop too many, and anything after the answer are wrong where they stand. A response that breaks off
-    before its answer is wrong in its last step, the one that ended it: were it "no wrong step", stopping after one easy hop
-    would be a perfect prefix. `steps` empty: -1, there is no step to be wrong.
+    A step is right when it names the next entity of the chain, or, once all hops are made, `# ` and the last entity.
+    So an answer given early, a hop too many, and anything after the answer are wrong where they stand. A response
+    that breaks off before its answer is wrong in its last step, the one that ended it: were it "no wrong step",
+    stopping after one easy hop would be a perfect prefix. `steps` empty: -1, there is no step to be wrong.
 
     Raises:
         ValueError: `problem` is not a problem of this task.

@@ -1,4 +1,6 @@
-"""The tokenizer of task `hops`: one token a word, BOS put first by the tokenizer, and a decoder that prints a step a line."""
+"""The tokenizer of task `hops`: one token a word, BOS put first by the tokenizer, and a decoder that prints a step a
+line.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ def vocabulary(task: HopsTask) -> list[str]:
 def tokenizer(task: HopsTask) -> PreTrainedTokenizerFast:
     """A real tokenizer for the task's text; `e4 e61 # e61` and `e4\\ne61\\n# e61` have the same ids.
 
-    Decoding puts the line breaks in at no token cost: entities and the marker begin a line, relations and the answer follow
-    a space, so that a problem reads `e17 r0 r1` and a response `e4\\ne61\\n# e61`.
+    Decoding puts the line breaks in at no token cost: entities and the marker begin a line, relations and the answer
+    follow a space, so that a problem reads `e17 r0 r1` and a response `e4\\ne61\\n# e61`.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast

@@ -77,7 +77,9 @@ def _bad_choice(source: str, split: str, config: str | None, problem: ValueError
 
     try:
         names = datasets.get_dataset_config_names(source)
-        if config is not None and config not in names or config is None and len(names) > 1 and "default" not in names:
+        if (config is not None and config not in names) or (
+            config is None and len(names) > 1 and "default" not in names
+        ):
             return _no_such("config", config or "default", names, source)
         splits = datasets.get_dataset_split_names(source, config)
     except (OSError, ValueError):

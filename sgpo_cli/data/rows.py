@@ -42,14 +42,16 @@ def load_rows(
     """The rows of a source, in its order.
 
     Args:
-        source: a `.jsonl` (or `.json` lines) file, a folder written by `save_to_disk` or holding parquet/jsonl files, or a
+        source: a `.jsonl` (or `.json` lines) file, a folder written by `save_to_disk` or holding parquet/jsonl files,
+        or a
             hub id. A path that exists always wins over a hub id.
         split, config, revision: of a folder or hub data set; a single JSONL file has no splits.
         columns: which column holds what; null reads `problem`, `answer`.
         limit: only the first so many rows.
 
     Raises:
-        UserError: nothing there, nothing in it, a broken line (`file:line`), a missing column (those there are named), a
+        UserError: nothing there, nothing in it, a broken line (`file:line`), a missing column (those there are
+        named), a
             row without a problem (its place is named), or a hub that cannot be reached.
     """
     mapping = column_map(columns or Columns())
@@ -126,11 +128,17 @@ def _refuse_doubles(rows: Sequence[Row], mapping: ColumnMap, source: str) -> Non
         seen.add(row.id)
 
 
-def split_heldout(rows: Sequence[Row], n: int, seed: int) -> tuple[list[Row], list[Row]]:
+HELDOUT_SEED = 0
+"""Which rows are held out does not depend on a recipe's seed: runs compare on the same problems, and recipes of
+different seeds may share a warm-up without having learned one another's held-out rows.
+"""
+
+
+def split_heldout(rows: Sequence[Row], n: int, seed: int = HELDOUT_SEED) -> tuple[list[Row], list[Row]]:
     """(train, held-out): `n` rows drawn by `seed` are set aside, both parts in the source's order.
 
-    Rows whose problem text is also held out leave the training part with them: a problem that stands twice in the source
-    must not be trained on and measured. `UserError` when nothing would be left to train on.
+    Rows whose problem text is also held out leave the training part with them: a problem that stands twice in the
+    source must not be trained on and measured. `UserError` when nothing would be left to train on.
     """
     if n == 0:
         return list(rows), []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from rich.text import Text
 
@@ -39,7 +40,7 @@ def bins(values: Sequence[float | None], count: int) -> list[float | None]:
     if len(values) <= count:
         return list(values)
     edges = [round(i * len(values) / count) for i in range(count + 1)]
-    return [_mean(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [_mean(values[a:b]) for a, b in pairwise(edges)]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -81,7 +82,6 @@ def group_legend(groups: Mapping[str, int | None]) -> Text:
     legend = Text()
     for key, word, character in CLASSES:
         if counts[key]:
-            left = " left" if key == "all_negative" and counts["rescued"] else ""
             legend.append("  " if legend.plain else "").append(character, style=f"group.{key}")
-            legend.append(f" {counts[key]} {word}{left}")
+            legend.append(f" {counts[key]} {word}")
     return legend

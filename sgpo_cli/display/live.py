@@ -46,10 +46,6 @@ class RunDisplay:
     def __enter__(self) -> RunDisplay:
         if self._screen.live is not None:
             self._screen.live.start()
-            return self
-        for stage in self.state.stages.values():
-            if stage.status == "skipped":
-                self._screen.line(f"{stage.name}: already finished, kept as it is")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,6 +64,8 @@ class RunDisplay:
         stage = self.state.stages[event.stage]
         if event.event == "started":
             self._screen.line(f"{stage.name}: started")
+        elif stage.status == "skipped":
+            self._screen.line(f"{stage.name}: already finished, kept as it is")
         elif event.event in ("finished", "failed"):
             self._screen.line(f"{stage.name}: {event.event} after {words.duration(stage.seconds(event.time))}")
         elif measured or self._due(event):
@@ -80,7 +78,7 @@ class RunDisplay:
         return event.event in ("progress", "metrics") and event.time - self._last_line_s >= PLAIN_EVERY_S
 
 
-class progress:  # noqa: N801 - used as a function: `with progress(...) as bar`
+class progress:
     """Progress of one job, for `sgpo judge` and `sgpo eval`: bar, counts, rate, time left.
 
     with progress("judging", 1200, console, unit="rows") as bar: bar.update(done, abstained=3, wrong=40)
@@ -89,7 +87,7 @@ class progress:  # noqa: N801 - used as a function: `with progress(...) as bar`
     def __init__(self, description: str, total: int | None, console: Console, *, unit: str = "") -> None:
         self.job = StageState(description, "job", status="running", total=total, started=time.time())
         self.unit = unit
-        self.counts: dict[str, int | float] = {}
+        self.counts: dict[str, float] = {}
         self._screen = _Screen(console, self._view)
         self._last_line_s = self.job.started or 0.0
 
@@ -106,7 +104,7 @@ class progress:  # noqa: N801 - used as a function: `with progress(...) as bar`
         elif kind is None and self.job.step:
             self._screen.line(self._summary())
 
-    def update(self, done: int, *, total: int | None = None, description: str | None = None, **counts: int | float) -> None:
+    def update(self, done: int, *, total: int | None = None, description: str | None = None, **counts: float) -> None:
         """`done` so far (not the difference); `counts` are shown as they are named, `_` as a space."""
         if done < self.job.step or (self.job.step == 0 and description is not None and description != self.job.name):
             self.job.pace = Pace()
@@ -135,7 +133,8 @@ class progress:  # noqa: N801 - used as a function: `with progress(...) as bar`
 
     def _summary(self) -> str:
         took = words.duration(self.job.seconds(time.time()))
-        return f"{self.job.name}: {words.plural(self.job.step, self.unit.rstrip('s') or 'item')} in {took}{self._counted()}"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.job.name}: {self.job.step:,}{unit} in {took}{self._counted()}"
 
     def _view(self) -> RenderableType:
         bar = progress_bar(self.job.step, self.job.total)

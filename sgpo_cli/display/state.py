@@ -52,7 +52,7 @@ class StageState:
     started: float | None = None
     ended: float | None = None
     phase: str | None = None
-    """What the stage is doing, when its progress events say so (`what=`)."""
+    """What the stage is doing, when its progress events say so (`what=`, `bench=`)."""
     figures: dict[str, float] = field(default_factory=dict)
     """The last scalar metrics."""
     pace: Pace = field(default_factory=Pace)
@@ -94,9 +94,12 @@ class RunState:
         stage = self.stages.setdefault(event.stage, StageState(event.stage, event.stage))
         if event.event == "started":
             stage.status, stage.started, stage.ended = "running", event.time, None
-        elif event.event in ("finished", "failed"):
-            stage.status = "done" if event.event == "finished" else "failed"
+        elif event.event == "finished":
+            # The parent says `finished, skipped` of a stage that it did not start.
+            stage.status = "skipped" if event.data.get("skipped") else "done"
             stage.ended = event.time
+        elif event.event == "failed":
+            stage.status, stage.ended = "failed", event.time
         return self._advance(stage, event)
 
     def _advance(self, stage: StageState, event: Event) -> bool:
@@ -107,7 +110,7 @@ class RunState:
             if event.event == "progress":
                 stage.pace.mark(event.time, event.step)
         if event.event == "progress":
-            stage.phase = event.data.get("what")
+            stage.phase = event.data.get("what") or event.data.get("bench")
         if event.event != "metrics":
             return False
         stage.figures.update({k: v for k, v in event.data.items() if isinstance(v, float) and k != "seconds"})
@@ -122,6 +125,6 @@ def _planned(stage: Mapping[str, Any]) -> StageState:
 
 def warning_text(event: Event) -> str:
     """A warning event's message: `data.what`, with `data.fix` behind it."""
-    what = str(event.data.get("what") or event.data.get("message") or "unnamed warning")
+    what = str(event.data.get("what") or event.data.get("message") or event.data)
     fix = event.data.get("fix")
     return f"{what}; {fix}" if fix else what

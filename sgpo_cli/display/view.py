@@ -28,7 +28,7 @@ def live_view(state: RunState, now: float) -> RenderableType:
     for stage in state.stages.values():
         grid.add_row(*_row(stage, now))
     training = any(stage.kind == "train" and stage.status == "running" for stage in state.stages.values())
-    return Group(grid, Text(""), _train_figures(state.train)) if training else grid
+    return Group(grid, Text(""), *_train_figures(state.train)) if training else grid
 
 
 def _row(stage: StageState, now: float) -> list[Text]:
@@ -40,7 +40,8 @@ def _row(stage: StageState, now: float) -> list[Text]:
     if stage.status == "skipped":
         return [*head, Text("already finished", style="quiet"), Text("")]
     if stage.status == "waiting":
-        return [*head, Text(f"about {words.span(stage.estimate_s)}" if stage.estimate_s else "", style="quiet"), Text("")]
+        about = f"about {words.span(stage.estimate_s)}" if stage.estimate_s else ""
+        return [*head, Text(about, style="quiet"), Text("")]
     return [*head, Text(words.duration(stage.seconds(now)), style="quiet"), Text("")]
 
 
@@ -48,26 +49,32 @@ def _running(stage: StageState, now: float) -> str:
     if stage.total is None:
         return " ".join(filter(None, [stage.phase, words.clock(stage.seconds(now))]))
     left = words.clock(stage.pace.left_s(stage.step, stage.total))
-    return f"{stage.step}/{stage.total}  {words.rate(stage.pace.per_second)}  {left} left"
+    phase = f"  {stage.phase}" if stage.phase else ""
+    return f"{stage.step}/{stage.total}  {words.rate(stage.pace.per_second)}  {left} left{phase}"
 
 
-def _train_figures(train: TrainState) -> RenderableType:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="quiet", no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis")
+def _train_figures(train: TrainState) -> list[Text]:
+    """One line a figure: name, value, picture. The loss is not among them: it is near 0 whatever is learned."""
+    lines = []
     if train.heldout:
         step, value = train.heldout[-1]
         curve = sparkline([v for _, v in train.heldout], width=32, top=1.0)
-        grid.add_row("held-out accuracy", Text(words.share(value), style="title"), f"{curve} at step {step}")
+        lines.append(_figure("held-out accuracy", words.share(value), f"{curve} at step {step}"))
     if train.accuracy:
-        grid.add_row("accuracy", words.share(train.accuracy[-1]), sparkline(train.accuracy, width=32, top=1.0))
+        curve = sparkline(train.accuracy, width=32, top=1.0)
+        lines.append(_figure("accuracy", words.share(train.accuracy[-1]), curve))
     if train.groups:
-        grid.add_row("groups", str(train.groups.get("total") or ""), group_bar(train.groups))
-        grid.add_row("", "", group_legend(train.groups))
+        lines.append(_figure("groups", str(train.groups.get("total") or ""), group_bar(train.groups)))
+        lines.append(Text(" " * 18).append_text(group_legend(train.groups)))
     if train.grad_norm is not None:
-        grid.add_row("gradient norm", words.number(train.grad_norm), "")
-    return grid
+        lines.append(_figure("gradient norm", words.number(train.grad_norm), ""))
+    return lines
+
+
+def _figure(name: str, value: str, picture: str | Text) -> Text:
+    line = Text(f"{name:<17} ", style="quiet", no_wrap=True)
+    line.append(f"{value:<7} ", style="title" if name.startswith("held-out") else "default")
+    return line.append(picture, style="default") if isinstance(picture, str) else line.append_text(picture)
 
 
 def plain_line(stage: StageState, train: TrainState, now: float) -> str:

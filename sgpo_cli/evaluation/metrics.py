@@ -29,7 +29,7 @@ from statistics import NormalDist
 
 Outcomes = Sequence[Sequence[int]]
 
-PRIOR = 3.0
+PRIOR = 2.0
 _CONFIDENCE = 0.95
 _EXACT_DF = 200
 

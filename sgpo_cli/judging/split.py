@@ -2,7 +2,7 @@
 
 The first rule of this list that finds at least two steps wins:
 
-1. **marked steps**: lines that begin with `1.`, `1)`, `(1)`, `**1.**`, `Step 1:`, `### Step 1:`, `**Step 1**` ... counted
+1. **marked steps**: lines that begin with `1.`, `1)`, `(1)`, `**1.**`, `Step 1:`, `### Step 1:`, `**Step 1**`, counted
    upwards at one indentation. `Step k:` also counts after the end of a sentence. When a text has both, the style whose
    first mark comes first wins, so that a list inside `Step 2` does not cut it. What precedes the first mark belongs to
    the first step;
@@ -11,7 +11,8 @@ The first rule of this list that finds at least two steps wins:
 4. **`;`**.
 
 A text none of these divides is one step; a text with no visible character has none. Nothing is ever cut inside
-`$..$`, `$$..$$`, `\\(..\\)`, `\\[..\\]`, `\\begin..\\end`, `\\boxed{..}` or a code fence. Everything is linear in the text.
+`$..$`, `$$..$$`, `\\(..\\)`, `\\[..\\]`, `\\begin..\\end`, `\\boxed{..}` or a code fence.
+Everything is linear in the text.
 """
 
 from __future__ import annotations

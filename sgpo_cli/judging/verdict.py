@@ -1,7 +1,7 @@
 """What a judge is given, what it answers, and the protocol between the two.
 
-The verdict follows the ProcessBench convention (arXiv 2412.06559): `first_error` is the 0-based index of the first wrong
-step, -1 when none was found. The prefix score is the SGPO paper's RTS (arXiv 2505.11595), always in steps.
+The verdict follows the ProcessBench convention (arXiv 2412.06559): `first_error` is the 0-based index of the first
+wrong step, -1 when none was found. The prefix score is the SGPO paper's RTS (arXiv 2505.11595), always in steps.
 """
 
 from __future__ import annotations

@@ -50,6 +50,11 @@ class Scored:
 class RescueMethod(Protocol):
     """What gives a group a signal; pure, and the same on every rank."""
 
+    needs_judge: bool
+    """Whether it wants verdicts at all."""
+    unit: Literal["steps", "tokens"]
+    """Measure of the prefix scores it is given."""
+
     def wants(self, outcomes: tuple[Outcome, ...], truncated: tuple[bool, ...]) -> tuple[bool, ...]:
         """Which rollouts of a group a judge has to read."""
 

@@ -108,9 +108,9 @@ class _Compiler:
         return PlannedStage(kind, kind, mark, config, inputs, outputs, self.run.stage(kind).path)
 
     def _warmup(self) -> PlannedStage:
-        wanted = self.data if self.recipe.warmup.kind != "none" else {"hops": self.data["hops"]}
-        unused = {"order", "limit"} if self.recipe.data.source == "hops" else {"order"}
-        data = {key: value for key, value in wanted.items() if key not in unused}
+        # Only what the warm-up reads, so that recipes share one that differ in anything else.
+        used = {"source", "prompt", "hops"} if self.recipe.data.source == "hops" else self.data.keys() - {"order", "hops"}
+        data = {key: value for key, value in self.data.items() if key in used}
         config = {"model": self.model, "data": data, "warmup": self.resolved["warmup"]}
         mark = fingerprint("warmup", config, {})
         home = self.root / ".shared" / mark

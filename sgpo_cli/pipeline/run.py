@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from sgpo_cli.errors import Interrupted, SgpoError, UserError
 from sgpo_cli.pipeline.environment import environment
@@ -137,7 +134,7 @@ def _link(link: Path, home: Path) -> None:
 
 def _describe(plan: Plan) -> None:
     """Leaves recipe.yaml (resolved: it runs again as it is), plan.json and env.json."""
-    write_text(plan.run.recipe, yaml.safe_dump(plan.loaded.resolved, sort_keys=False, allow_unicode=True))
+    write_text(plan.run.recipe, plan.loaded.to_yaml())
     write_json(plan.run.plan, as_json(plan))
     write_json(plan.run.env, environment())
 

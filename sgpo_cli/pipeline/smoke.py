@@ -36,7 +36,7 @@ def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
         changes += _shrink_data(recipe, told, home)
     changes += _shrink_work(recipe, told)
     changes += _shrink_benchmarks(recipe, told, home)
-    return replace(loaded, recipe=from_dict(Recipe, told), resolved=told), changes
+    return replace(loaded, recipe=from_dict(Recipe, told)), changes
 
 
 def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
@@ -126,7 +126,7 @@ def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list
             continue
         path = home / f"{recipe.name}-{card.name}.jsonl"
         named = Columns(problem=card.columns.problem, answer=card.columns.answer, id=card.columns.id)
-        _write_rows(path, named, _BENCH_ROWS)
+        _write_rows(path, named, card.rows or _BENCH_ROWS)  # as many as the card checks for
         bench["file"] = str(path)
         changes.append(f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, answers of at most 16 tokens")
     return changes

@@ -29,10 +29,10 @@ def run_stage(path: Path) -> None:
     """Runs the stage that `path/stage.json` describes and marks it done; raises what went wrong, as `SgpoError`."""
     context = open_stage(path)
     context.dir.failure.unlink(missing_ok=True)
-    work: Callable[[StageContext], dict[str, Any]] = import_module(KINDS[context.kind]).run
     began = time.monotonic()
     context.events.emit("started")
     try:
+        work: Callable[[StageContext], dict[str, Any]] = import_module(KINDS[context.kind]).run
         outputs = work(context)
     except Exception as problem:
         failure = _as_error(problem)

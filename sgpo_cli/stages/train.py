@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from sgpo_cli.stages.context import StageContext
+from sgpo_cli.stages.judging import open_judge
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    from sgpo_cli.stages.judge import open_judge
     from sgpo_cli.training.job import run_train
 
-    judge = open_judge(context.recipe) if context.recipe.judge is not None else None
+    recipe = context.recipe
     return run_train(
-        recipe=context.recipe,
+        recipe=recipe,
         policy=context.policy(),
-        judge=judge,
+        judge=open_judge(recipe.judge.card, task=recipe.data.hops) if recipe.judge else None,
         stage=context.dir,
         events=context.events,
     )

@@ -18,16 +18,18 @@ import re
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])\s*+")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _UNBRACED = re.compile(r"[^\s$.,;]++")
-_HASHES = re.compile(r"^[ \t]*+####[ \t]*+(\S[^\n]*+)", re.MULTILINE)
-_LETTER_A = re.compile(r"^[ \t*]*+A:[ \t]*+(\S[^\n]*+)", re.MULTILINE)
+_HASHES = re.compile(r"^[ \t]*+####[ \t]*+(?=\S)", re.MULTILINE)
+_LETTER_A = re.compile(r"^[ \t*]*+A:[ \t]*+(?=\S)", re.MULTILINE)
 _PHRASE = re.compile(
-    r"\banswers?(?: to [^\n.:]{0,80}?)?[ \t]*+(?:is\b|are\b|=|\**+:)[\s:*=]*+(\S[^\n]*+)", re.IGNORECASE
+    r"\banswers?(?: to [^\n.:]{0,80}?)?[ \t]*+(?:is\b|are\b|=|\**+:)[\s:*=]*+(?=\S)", re.IGNORECASE
 )
 _NUMERIC = re.compile(r"[-+]?\$?\s?[-+]?(?=[.,]*+\d)[\d.,]++(?:/\d+)?\s?%?")
 _FORMULA = re.compile(r"\$[^$\n]+\$|\\\([^\n]+\\\)|\\\[[^\n]+\\\]")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|,?\s(?:because|since|as|so|which|where|and thus|hence)\s", re.IGNORECASE)
+_GOES_ON = re.compile(r"\s*+(?:[-+*/^=\d]|,?\s*+(?:(?:and|or)\s++)?(?:\$|\\\())")
 _BARE_LIMIT = 200
+_LOOK_BACK = 8
 
 
 def extract_answer(response: str) -> str | None:
@@ -52,7 +54,7 @@ def gold_answer(gold: str) -> str:
         if boxed is not None:
             return boxed
     hashes = list(_HASHES.finditer(gold))
-    return tidy(hashes[-1].group(1)) if hashes else tidy(gold)
+    return tidy(_line(gold, hashes[-1].end()) if hashes else gold)
 
 
 def _boxed(text: str, start: int) -> str | None:
@@ -69,23 +71,31 @@ def _boxed(text: str, start: int) -> str | None:
 
 
 def _stated(response: str) -> str | None:
-    """The last answer stated by a `####` line, an `A:` line or a phrase; None when there is none."""
-    found: list[tuple[int, str]] = []
+    """The last answer stated by a `####` line, an `A:` line or a phrase; None when there is none.
+
+    Statements without content are passed over, but only so many: that keeps a line full of "answer:" linear.
+    """
+    starts = [(line.end(), True) for line in _HASHES.finditer(response)]
+    starts += [(found.end(), False) for pattern in (_LETTER_A, _PHRASE) for found in pattern.finditer(response)]
     last_line = response.rstrip().rfind("\n")
-    for line in _HASHES.finditer(response):
-        content = tidy(line.group(1))
-        if line.start() > last_line or _NUMERIC.fullmatch(content):
-            found.append((line.start(1), content))
-    found += [(line.start(1), _first_clause(line.group(1))) for line in _LETTER_A.finditer(response)]
-    found += [(phrase.start(1), _first_clause(phrase.group(1))) for phrase in _PHRASE.finditer(response)]
-    found = [(place, answer) for place, answer in found if answer]
-    return max(found)[1] if found else None
+    for start, hashes in sorted(starts, reverse=True)[:_LOOK_BACK]:
+        rest = _line(response, start)
+        answer = tidy(rest) if hashes else _first_clause(rest)
+        if answer and (not hashes or start > last_line or _NUMERIC.fullmatch(answer)):
+            return answer
+    return None
+
+
+def _line(text: str, start: int) -> str:
+    """The rest of the line from `start`."""
+    end = text.find("\n", start)
+    return text[start:] if end < 0 else text[start:end]
 
 
 def _first_clause(rest: str) -> str:
     """The answer at the start of the rest of a line: one formula, or the text up to the clause's end."""
     formula = _FORMULA.match(rest)
-    if formula and not re.match(r"\s*[-+*/^=\d,]", rest[formula.end() :]):
+    if formula and not _GOES_ON.match(rest, formula.end()):
         return tidy(formula.group())
     end = _SENTENCE_END.search(rest)
     return tidy(rest[: end.start()] if end else rest)

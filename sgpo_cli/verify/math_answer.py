@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sgpo_cli.verify.quick import rounds
+from sgpo_cli.verify.size import too_large
 from sgpo_cli.verify.surface import Number, number, split_unit
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ def equal(gold: str, answer: str) -> bool | None:
     if not wanted:
         return None
     given = _parse(answer)
-    if not given:
+    if not given or any(too_large(formula) for formula in (*wanted, *given)):
         return False
     decimal = _settled_by_digits(gold, answer, wanted, given)
     if decimal is not None:
         return decimal
     from math_verify import verify
 
-    return bool(verify(wanted, given, allow_set_relation_comp=True, timeout_seconds=None))
+    return bool(verify(list(wanted), given, allow_set_relation_comp=True, timeout_seconds=None))
 
 
 @lru_cache(maxsize=4096)

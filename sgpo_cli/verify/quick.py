@@ -3,12 +3,13 @@ r"""Comparisons that need no computer algebra: most answers of most benchmarks a
 Decisions, each pinned by rows of tests/verify/golden.jsonl:
 
 - Numbers are compared exactly, as fractions: `033` is 33, `1,234` is 1234, `0.5` is 1/2.
-- Rounding: a decimal of at least six significant digits equals the exact value that it rounds or cuts off (its error
-  is below one unit in its last place): 0.333333 and 0.3333333 are 1/3, 0.333 and 0.333334 are not; 2.0000001 is not 2.
+- Rounding: a decimal of at least six significant digits equals the exact value that it is, rounded or cut off at its
+  last place: 0.333333 and 0.3333333 are 1/3, 0.333 and 0.333334 are not; 2.0000001 is not 2.
 - Percent: the sign may be left out or be worked out: 10% is 10 and 0.1. Without any sign 10 is not 0.1.
 - Units may be left out; two known and different units (cm, m) differ.
 - Words are compared as words, case folded; a choice letter may stand in parentheses or in front of its text.
 - `\{1,2\}` is a set, `(1,2)` a point or interval, `[1,2]` an interval: a set never equals the others.
+- An answer of over 2000 characters is right only as written: computer algebra would not finish.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from fractions import Fraction
 from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, units_differ, word
 
 _SIGNIFICANT = 6
+_LONGEST = 2000
 _GOLD_LETTER = re.compile(r"\(([A-J])\)|([A-J])")
 _LETTER = re.compile(r"\(([A-Ja-j])\)(?:\W.*)?|([A-Ja-j])(?:[.):]+(?:\s.*)?)?", re.DOTALL)
 
@@ -36,7 +38,7 @@ def quick(gold: str, answer: str) -> bool | None:
         verdict = decide(gold, answer)
         if verdict is not None:
             return verdict
-    return None
+    return False if len(answer) > _LONGEST else None
 
 
 def same_number(gold: Number, answer: Number) -> bool:
@@ -56,9 +58,13 @@ def near(one: Number, other: Number) -> bool:
 
 
 def rounds(decimal: Number, exact: Fraction) -> bool:
-    """Whether `decimal` is written out far enough and is off by less than one unit in its last place."""
-    written_out = decimal.places > 0 and decimal.digits >= _SIGNIFICANT
-    return written_out and abs(decimal.value - exact) < Fraction(1, 10**decimal.places)
+    """Whether `decimal` is written out far enough and is `exact` rounded, or cut off, to its number of places."""
+    if decimal.places == 0 or decimal.digits < _SIGNIFICANT:
+        return False
+    last_place = Fraction(1, 10**decimal.places)
+    missing = abs(exact) - abs(decimal.value)
+    cut_off = decimal.value * exact > 0 and 0 <= missing < last_place
+    return cut_off or abs(decimal.value - exact) <= last_place / 2
 
 
 def _same_letter(gold: str, answer: str) -> bool | None:

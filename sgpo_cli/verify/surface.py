@@ -45,13 +45,15 @@ _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _THOUSANDS = r"\d{1,3}(?:,\d{3})+(?!\d)"
 _DECIMAL = re.compile(rf"(?P<sign>[-+]?) ?(?P<whole>{_THOUSANDS}|\d*)(?:\.(?P<part>\d*))?")
 _FRACTION = re.compile(
-    r"(?P<sign>[-+]?) ?(?:\\frac ?\{ ?(?P<a>-?\d+) ?\} ?\{ ?(?P<b>-?\d+) ?\}|\\frac ?(?P<c>\d)(?P<d>\d)|(?P<e>\d+) ?/ ?(?P<f>\d+))"
+    r"(?P<sign>[-+]?) ?(?:\\frac ?\{ ?(?P<a>-?\d+) ?\} ?\{ ?(?P<b>-?\d+) ?\}"
+    r"|\\frac ?(?P<c>\d)(?P<d>\d)|(?P<e>\d+) ?/ ?(?P<f>\d+))"
 )
 _POWER = re.compile(
-    r"(?P<mantissa>[-+]?\d+(?:\.\d+)?) ?(?:[eE](?P<e>[-+]?\d+)|(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<p>[-+]?\d+) ?\}?)"
+    r"(?P<mantissa>[-+]?\d+(?:\.\d+)?) ?"
+    r"(?:[eE](?P<e>[-+]?\d+)|(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<p>[-+]?\d+) ?\}?)"
 )
 _PLAIN_UNIT = re.compile(r"(?P<number>[-+]?[\d.,/]*\d%?) ?(?P<unit>[A-Za-z][A-Za-z0-9 ./^{}-]*)")
-_NOT_UNITS = {"and", "or", "to", "sin", "cos", "tan", "log", "ln", "exp", "pi", "sqrt", "mod", "in", "if", "x", "by"}
+_NOT_UNITS = {"and", "or", "to", "sin", "cos", "tan", "log", "ln", "exp", "pi", "sqrt", "mod", "if", "x", "by"}
 _MAX_DIGITS = 400
 _MAX_EXPONENT = 400
 
@@ -203,3 +205,10 @@ def bracket(text: str) -> str | None:
             return None
     first, last = opening[marks[0].group()], closing.get(marks[-1].group())
     return None if last is None else first if first == last else "mixed"
+
+
+def vote(extracted: str) -> str:
+    """The class of an extracted math answer in a majority vote: its number, or its canonical spelling."""
+    text = canonical(extracted)
+    found = number(text)
+    return str(found.value) if found else key(text).casefold()

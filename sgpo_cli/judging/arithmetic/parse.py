@@ -6,7 +6,7 @@
     power   := value ('^' signed)?
     value   := number | mixed number | letter | '(' sum ')' | frac sum sum | sqrt sum, then '%', '!' and unit words
 
-What cannot be understood raises `NotArithmetic`, which ends in "this equation is not judged". Nothing is evaluated here.
+What cannot be understood raises `NotArithmetic`, which ends in "not judged". Nothing is evaluated here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sgpo_cli.judging.arithmetic.tokens import Token
-from sgpo_cli.judging.arithmetic.words import GLUED_UNITS, OPERATOR_WORDS, SHORT_UNITS
+from sgpo_cli.judging.arithmetic.words import ASIDE, GLUED_UNITS, OPERATOR_WORDS, SHORT_UNITS
 
 MAX_DEPTH = 40
 MAX_UNIT_WORDS = 8
@@ -283,14 +283,17 @@ class _Parser:
         """Passes over the unit words after a value, when what follows them goes on with, or ends, the expression."""
         at, words = self.at, 0
         units: list[str] = []
+        aside = False
         while at < len(self.tokens) and words <= MAX_UNIT_WORDS:
             token = self.tokens[at]
             following = self.tokens[at + 1].kind if at + 1 < len(self.tokens) else "end"
             if token.kind == "word" and token.text not in OPERATOR_WORDS and token.text != "divided":
                 if not self.is_unit(at):
                     raise NotArithmetic("letters that may be algebra")
-                units.append(token.text)
-            elif token.kind == "op" and token.text in "/-" and following == "word":
+                aside = aside or token.text in ASIDE
+                if not aside:
+                    units.append(token.text)
+            elif following == "word" and self.joins_words(token):
                 pass
             elif token.kind == "open" and token.text == "(" and (end := self.remark_end(at)):
                 at = end
@@ -313,6 +316,12 @@ class _Parser:
         if at and self.tokens[at - 1].kind == "num" and token.glued:
             return token.text in GLUED_UNITS or token.text.startswith("-")
         return len(token.text) > 2 or token.text in SHORT_UNITS or token.text == "¢"
+
+    def joins_words(self, token: Token) -> bool:
+        """The stroke of "km/h", the hyphen of "half-time", the article of "3 a day"."""
+        if token.kind == "op":
+            return token.text in "/-"
+        return token.kind == "var" and token.text == "a" and not token.math
 
     def remark_end(self, at: int) -> int:
         """The closing bracket of a remark like `(math and science)`, 0 when it holds anything but words."""
@@ -342,3 +351,18 @@ def _is_share(node: Node) -> bool:
     if isinstance(node, Unary):
         return node.op == "percent"
     return isinstance(node, Binary) and node.op == "/" and isinstance(node.left, Number)
+
+
+def letters_of(node: Node) -> set[str]:
+    """The letters in an expression."""
+    found: set[str] = set()
+    stack: list[Node] = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Letter):
+            found.add(part.name)
+        elif isinstance(part, Binary):
+            stack += (part.left, part.right)
+        elif isinstance(part, Unary):
+            stack.append(part.part)
+    return found

@@ -37,6 +37,7 @@ _TOKEN = re.compile(
     r"|(?P<power>(?<=[\d)])\*\*(?=[\d(-])|(?<=\s)\*\*(?=\s))"
     r"|(?P<bold>\*\*|__)"
     r"|(?P<num>\d+(?:(?:,|\{,\}|\\,)\d+)*(?:\.\d+)?|\.\d+)"
+    r"|(?P<repeating>(?<=\d)\.(?=\\[a-z]))"
     r"|(?P<text>\\(?:text|textrm|textbf|textit|mathrm|mathit|mbox|operatorname)\s{0,3}\{(?P<inner>[^{}\n]{0,200})\})"
     r"|(?P<degree>\^\s{0,2}(?:\{\s{0,2}\\circ\s{0,2}\}|\\circ)|°|º)"
     r"|(?P<sub>_(?:\{[^{}\n]{0,30}\}|\w))"
@@ -68,8 +69,9 @@ _COMMANDS = {
 }
 # Commands that change the look and not the value.
 _SILENT = frozenset(
-    """left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle boxed fbox mathbf mathbb limits
-    underline cancel bcancel color large Large""".split()
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle boxed fbox mathbf mathbb limits underline cancel bcancel color large Large".split(
+        " "
+    )
 )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sgpo_cli.methods.groups import Group, Scored
 from sgpo_cli.methods.outcomes import Outcome
 from sgpo_cli.recipe.kinds import RescueNone
 
 
 class NoRescue:
+    needs_judge = False
+    unit: Literal["steps", "tokens"] = "steps"
+
     def __init__(self, _config: RescueNone | None = None) -> None:
         pass
 

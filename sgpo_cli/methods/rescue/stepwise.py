@@ -14,8 +14,11 @@ from sgpo_cli.recipe.kinds import RescueStepwise
 
 
 class Stepwise:
+    needs_judge = True
+
     def __init__(self, config: RescueStepwise) -> None:
         self.config = config
+        self.unit = config.unit
 
     def _applies(self, outcomes: tuple[Outcome, ...]) -> bool:
         if self.config.when == "all_negative":

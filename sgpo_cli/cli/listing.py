@@ -1,0 +1,42 @@
+"""`sgpo list [recipes|judges|evals|runs]`: what can be named here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sgpo_cli.cli.options import Json
+from sgpo_cli.errors import UserError
+
+CARDS = ("recipes", "judges", "evals")
+KINDS = (*CARDS, "runs")
+
+
+def list_cards(
+    kind: Annotated[str | None, typer.Argument(help="recipes, judges, evals or runs; without it all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the recipes, judges, benchmarks and runs that can be named here."""
+    from rich.console import Group
+
+    from sgpo_cli.display.console import Screen
+    from sgpo_cli.display.tables import cards_table, runs_json, runs_table
+    from sgpo_cli.recipe.cards import list_cards as cards_of
+    from sgpo_cli.runs.rundir import list_runs
+
+    if kind is not None and kind not in KINDS:
+        raise UserError(f"there is no list of {kind!r}", fix=f"one of: {', '.join(KINDS)}")
+    screen = Screen.open(as_json=as_json)
+    wanted = KINDS if kind is None else (kind,)
+    cards = {
+        name: [{"name": c.name, "path": str(c.path), "description": c.description} for c in cards_of(name)]
+        for name in CARDS
+        if name in wanted
+    }
+    document: dict[str, object] = dict(cards)
+    tables = [cards_table(found, kind=name) for name, found in cards.items()]
+    if "runs" in wanted:
+        document["runs"] = runs_json(list_runs())
+        tables.append(runs_table(list_runs()))
+    screen.show(Group(*tables), document)

@@ -1,0 +1,76 @@
+"""The `sgpo` command."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+import sgpo_cli
+from sgpo_cli.cli import compare, evaluate, judge, listing, plan, report, show, train
+from sgpo_cli.errors import SgpoError
+
+app = typer.Typer(
+    name="sgpo",
+    help="When every answer in the group is wrong, GRPO learns nothing. sgpo gives those groups a signal.",
+    epilog="Start with: sgpo train recipes/tiny_sgpo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sgpo {sgpo_cli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """When every answer in the group is wrong, GRPO learns nothing. sgpo gives those groups a signal."""
+
+
+app.command("train")(train.train)
+app.command("plan")(plan.plan)
+app.command("judge")(judge.judge)
+app.command("eval")(evaluate.evaluate)
+app.command("report")(report.report)
+app.command("show")(show.show)
+app.command("compare")(compare.compare)
+app.command("list")(listing.list_cards)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code (0 done, 1 failed, 2 wrong input, 130/143 interrupted)."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except SgpoError as problem:
+        from sgpo_cli.display.console import show_error
+
+        show_error(problem)
+        return problem.exit_code
+    except click.ClickException as problem:
+        problem.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        typer.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) went away: nothing is wrong.
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def run() -> None:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,62 @@
+"""`sgpo train RECIPE`: compile the recipe into stages and run them; resumes by itself."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from sgpo_cli.cli.options import Json, Overrides, RecipeArgument
+
+
+def train(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Every stage on tiny random weights, as <name>-smoke.")] = False,
+    until: Annotated[str | None, typer.Option("--until", help="Stop after this stage.", metavar="STAGE")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget what this run has and start over.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a recipe: warmup, judge, train, eval, report. The same command goes on where it was stopped."""
+    from sgpo_cli.display.console import Screen, show_mistakes
+    from sgpo_cli.display.live import RunDisplay
+    from sgpo_cli.pipeline.plan import as_json as plan_json
+    from sgpo_cli.pipeline.plan import compile_recipe
+    from sgpo_cli.pipeline.run import run_plan
+    from sgpo_cli.recipe.load import load_recipe
+    from sgpo_cli.runs import stops
+
+    screen = Screen.open(as_json=as_json)
+    loaded = load_recipe(recipe, overrides or [])
+    show_mistakes(loaded.warnings, screen.err)
+    if smoke:
+        from sgpo_cli.pipeline.smoke import shrink
+
+        loaded, changes = shrink(loaded)
+        screen.say(f"smoke run {loaded.recipe.name}: it shows that every stage works; its numbers mean nothing")
+        for change in changes:
+            screen.say(f"  {change}")
+    plan = compile_recipe(loaded)
+    stops.install()
+    command = _command(recipe, overrides or [], smoke=smoke, until=until)
+    with RunDisplay(screen.out, plan_json(plan)["stages"]) as display:
+        run_plan(plan, on_event=display.handle, until=until, restart=restart, command=command)
+    _show_result(screen, plan, until)
+
+
+def _command(recipe: str, overrides: list[str], *, smoke: bool, until: str | None) -> str:
+    """The line that goes on: what was typed, less --restart."""
+    flags = [*(["--smoke"] if smoke else []), *(["--until", until] if until else [])]
+    return shlex.join(["sgpo", "train", recipe, *overrides, *flags])
+
+
+def _show_result(screen: object, plan: object, until: str | None) -> None:
+    from sgpo_cli.display.console import Screen
+    from sgpo_cli.display.tables import result_json, result_table
+    from sgpo_cli.pipeline.plan import Plan
+
+    assert isinstance(screen, Screen) and isinstance(plan, Plan)
+    screen.show(result_table(plan.run), result_json(plan.run))
+    if plan.run.report.exists() and until is None:
+        screen.say(f"report: {plan.run.report}")

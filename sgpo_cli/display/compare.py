@@ -1,0 +1,129 @@
+"""Runs side by side: how their recipes differ and what each reached. It states overlap; it claims no test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sgpo_cli.display import words
+from sgpo_cli.display.facts import RunFacts, gather, recipe_differences
+from sgpo_cli.display.tables import new_table
+from sgpo_cli.runs.rundir import RunDir
+
+RUNS_A_TABLE = 3
+"""Columns of runs that 80 characters hold; more runs go into further tables."""
+
+
+def compare_json(runs: Sequence[RunDir]) -> dict[str, Any]:
+    """The document behind `compare_table`."""
+    return _document([gather(run) for run in runs])
+
+
+def _document(facts: list[RunFacts]) -> dict[str, Any]:
+    return {
+        "runs": [_reached(run) for run in facts],
+        "recipe": recipe_differences(facts),
+        "benchmarks": {bench: _overlaps(bench, facts) for bench in _benches(facts)},
+    }
+
+
+def _reached(run: RunFacts) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "path": run.path,
+        "finished": run.finished,
+        "steps": run.steps,
+        "heldout_first": run.heldout[0][1] if run.heldout else None,
+        "heldout_last": run.heldout[-1][1] if run.heldout else None,
+        "heldout_best": run.best_heldout[1] if run.best_heldout else None,
+        "all_negative_first": run.all_negative[0][1] if run.all_negative else None,
+        "all_negative_last": run.all_negative[-1][1] if run.all_negative else None,
+        "train_seconds": run.train_seconds,
+        "seconds": run.seconds,
+        "benchmarks": {bench["bench"]: bench for bench in run.benches},
+    }
+
+
+def _benches(facts: list[RunFacts]) -> list[str]:
+    return list(dict.fromkeys(bench["bench"] for run in facts for bench in run.benches))
+
+
+def _overlaps(bench: str, facts: list[RunFacts]) -> list[dict[str, Any]]:
+    """Each pair of runs that has the bench, with whether their intervals overlap (None when one has no interval)."""
+    found = [(run.name, summary) for run in facts for summary in run.benches if summary["bench"] == bench]
+    return [
+        {"runs": [name, other], "intervals_overlap": _overlap(one.get("ci95"), two.get("ci95"))}
+        for (name, one), (other, two) in combinations(found, 2)
+    ]
+
+
+def _overlap(one: Sequence[float] | None, two: Sequence[float] | None) -> bool | None:
+    return None if not one or not two else one[0] <= two[1] and two[0] <= one[1]
+
+
+def compare_table(runs: Sequence[RunDir]) -> RenderableType:
+    """What differs in the recipes, what was reached, and for each benchmark whether the intervals overlap."""
+    facts = [gather(run) for run in runs]
+    document = _document(facts)
+    parts: list[RenderableType] = []
+    for start in range(0, len(facts), RUNS_A_TABLE):
+        chosen = slice(start, start + RUNS_A_TABLE)
+        parts += [_recipe_table(document, chosen), _reached_table(document, chosen)]
+    return Group(*parts, *_overlap_lines(document))
+
+
+def _recipe_table(document: Mapping[str, Any], chosen: slice) -> RenderableType:
+    names = [run["name"] for run in document["runs"][chosen]]
+    if not document["recipe"]:
+        return Text("The recipes are the same.", style="quiet")
+    table = new_table("recipe", *names, title="What differs in the recipes")
+    for key, values in document["recipe"].items():
+        table.add_row(key, *(words.DASH if value is None else str(value) for value in values[chosen]))
+    return table
+
+
+def _reached_table(document: Mapping[str, Any], chosen: slice) -> RenderableType:
+    runs = document["runs"][chosen]
+    table = new_table("", *(run["name"] for run in runs), title="What they reached", right=range(1, len(runs) + 1))
+    rows: list[tuple[str, str, Callable[[float | None], str]]] = [
+        ("steps", "steps", words.number),
+        ("held-out accuracy, first", "heldout_first", words.share),
+        ("held-out accuracy, last", "heldout_last", words.share),
+        ("held-out accuracy, best", "heldout_best", words.share),
+        ("all-negative groups, first", "all_negative_first", words.percent),
+        ("all-negative groups, last", "all_negative_last", words.percent),
+        ("seconds of RL steps", "train_seconds", words.number),
+        ("seconds in all", "seconds", words.number),
+    ]
+    for label, key, write in rows:
+        if any(run[key] is not None for run in runs):
+            table.add_row(label, *(write(run[key]) for run in runs))
+    for bench in document["benchmarks"]:
+        table.add_row(bench, *(_score(run["benchmarks"].get(bench)) for run in runs))
+    return table
+
+
+def _score(summary: Mapping[str, Any] | None) -> str:
+    """`0.863 avg@2` with its interval below."""
+    if summary is None:
+        return words.DASH
+    return f"{words.share(summary.get('avg_at_k'))} avg@{summary.get('k')}\n{words.interval(summary.get('ci95'))}"
+
+
+def _overlap_lines(document: Mapping[str, Any]) -> list[Text]:
+    lines = []
+    for bench, pairs in document["benchmarks"].items():
+        for pair in pairs:
+            lines.append(Text(f"{bench}: {' and '.join(pair['runs'])}: {OVERLAP[pair['intervals_overlap']]}"))
+    return lines
+
+
+OVERLAP: dict[bool | None, str] = {
+    True: "the 95% intervals overlap: not distinguishable by this",
+    False: "the 95% intervals do not overlap",
+    None: "no interval: cannot be compared",
+}

@@ -1,0 +1,178 @@
+"""The facts of a run, gathered from its files once, for tables and report alike. A missing file is a missing fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+import yaml
+
+from sgpo_cli.display.state import warning_text
+from sgpo_cli.runs.events import read_events
+from sgpo_cli.runs.files import read_json
+from sgpo_cli.runs.rundir import RunDir, StageDir
+
+Point = tuple[int, float]
+StageStatus = Literal["done", "interrupted", "failed", "not run"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageFacts:
+    """One stage: its status, and the seconds it worked, over all its sessions; `shared` with other runs."""
+
+    name: str
+    kind: str
+    status: StageStatus
+    seconds: float | None
+    sessions: int
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run is and where it came to. Curves are (step, value) pairs of known values."""
+
+    name: str
+    path: str
+    finished: bool
+    recipe: dict[str, Any]
+    steps: int
+    stages: list[StageFacts]
+    accuracy: list[Point] = field(default_factory=list)
+    heldout: list[Point] = field(default_factory=list)
+    all_negative: list[Point] = field(default_factory=list)
+    """Share of all groups."""
+    rescued: list[Point] = field(default_factory=list)
+    """Share of the all-negative groups, at steps that had any."""
+    train_seconds: float | None = None
+    """Sum over the steps."""
+    benches: list[dict[str, Any]] = field(default_factory=list)
+    judge: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float | None:
+        """Of all stages that ran for this run; a shared stage counts, it was needed."""
+        known = [stage.seconds for stage in self.stages if stage.seconds is not None]
+        return sum(known) if known else None
+
+    @property
+    def best_heldout(self) -> Point | None:
+        """The largest held-out accuracy, and the first step that had it."""
+        return max(self.heldout, key=lambda point: (point[1], -point[0]), default=None)
+
+    @property
+    def train_status(self) -> StageStatus:
+        return next((stage.status for stage in self.stages if stage.kind == "train"), "not run")
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "seconds": self.seconds, "best_heldout": self.best_heldout}
+
+
+def gather(run: RunDir) -> RunFacts:
+    """Reads a run's files; raises `UserError` only for one that is not JSON."""
+    rows = run.metrics()
+    judge = run.stage("judge").measures
+    return RunFacts(
+        name=run.name,
+        path=str(run.path),
+        finished=run.done.exists(),
+        recipe=_recipe(run),
+        steps=max((row["step"] for row in rows), default=0),
+        stages=_stages(run),
+        accuracy=_curve(rows, lambda row: row.get("accuracy")),
+        heldout=heldout_curve(rows, "accuracy"),
+        all_negative=_curve(rows, lambda row: _ratio(row.get("groups"), "all_negative", "total")),
+        rescued=_curve(rows, lambda row: _ratio(row.get("groups"), "rescued", "all_negative")),
+        train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
+        benches=run.summaries(),
+        judge=read_json(judge) if judge.exists() else None,
+        warnings=_warnings(run),
+    )
+
+
+def _recipe(run: RunDir) -> dict[str, Any]:
+    if not run.recipe.exists():
+        return {}
+    found = yaml.safe_load(run.recipe.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}
+
+
+def _curve(rows: list[dict[str, Any]], pick: Any) -> list[Point]:
+    return [(row["step"], value) for row in rows if (value := pick(row)) is not None]
+
+
+def heldout_curve(rows: list[dict[str, Any]], key: str) -> list[Point]:
+    """A held-out figure over steps; the measurement before the first step stands in that step's row."""
+    before = [(row["step"] - 1, row.get("heldout_start")) for row in rows]
+    points = [*before, *((row["step"], row.get("heldout")) for row in rows)]
+    return sorted((step, found[key]) for step, found in points if found and found.get(key) is not None)
+
+
+def _ratio(groups: Mapping[str, int | None] | None, part: str, whole: str) -> float | None:
+    if not groups or not groups.get(whole):
+        return None
+    return (groups.get(part) or 0) / (groups[whole] or 1)
+
+
+def _stages(run: RunDir) -> list[StageFacts]:
+    planned = read_json(run.plan)["stages"] if run.plan.exists() else []
+    names = [(stage["name"], stage.get("kind") or stage["name"]) for stage in planned]
+    return [_stage(name, kind, run.stage(name)) for name, kind in names]
+
+
+def _stage(name: str, kind: str, stage: StageDir) -> StageFacts:
+    seconds, sessions, failed = _worked(stage)
+    status: StageStatus = "not run" if sessions == 0 else "failed" if failed else "interrupted"
+    if stage.done.exists():
+        status = "done"
+    return StageFacts(name, kind, status, seconds, sessions, shared=stage.path.is_symlink())
+
+
+def _worked(stage: StageDir) -> tuple[float | None, int, bool]:
+    """Seconds of work, sessions, and whether the last one failed: a killed session ends with its last event."""
+    events = read_events(stage.events)
+    starts = [i for i, event in enumerate(events) if event.event == "started"]
+    if not starts:
+        return None, 0, False
+    bounds = pairwise([*starts, len(events)])
+    return sum(events[b - 1].time - events[a].time for a, b in bounds), len(starts), events[-1].event == "failed"
+
+
+def _warnings(run: RunDir) -> list[str]:
+    """The plan's warnings and those of the stages, equal ones once, in order."""
+    planned = read_json(run.plan).get("warnings") or [] if run.plan.exists() else []
+    said = [_finding(warning) for warning in planned]
+    told = [f"{e.stage}: {warning_text(e)}" for e in read_events(run.events) if e.event == "warning"]
+    counts: dict[str, int] = {}
+    for text in [*said, *told]:
+        counts[text] = counts.get(text, 0) + 1
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
+
+
+def _finding(warning: Mapping[str, Any] | str) -> str:
+    """A warning of plan.json (`what, where, fix`) on one line."""
+    if isinstance(warning, str):
+        return warning
+    place = f"{warning['where']}: " if warning.get("where") else ""
+    advice = f"; {warning['fix']}" if warning.get("fix") else ""
+    return f"{place}{warning['what']}{advice}"
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """A recipe's leaves by dotted path; an empty section is a leaf."""
+    if isinstance(value, dict) and value:
+        return {k: v for key, part in value.items() for k, v in flat(part, f"{path}.{key}" if path else key).items()}
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return {k: v for i, part in enumerate(value) for k, v in flat(part, f"{path}.{i}").items()}
+    return {path: value}
+
+
+def recipe_differences(runs: list[RunFacts]) -> dict[str, list[Any]]:
+    """Recipe keys that are not the same in all runs, with each run's value (None where the key is absent)."""
+    leaves = [flat({k: v for k, v in run.recipe.items() if k != "name"}) for run in runs]
+    keys = dict.fromkeys(key for leaf in leaves for key in leaf)
+    rows = {key: [leaf.get(key) for leaf in leaves] for key in keys}
+    return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}

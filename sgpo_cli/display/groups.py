@@ -1,0 +1,59 @@
+"""Groups of rollouts as rollouts.jsonl holds them: the class of a group by outcome, and whether it was rescued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal
+
+Row = Mapping[str, Any]
+GroupClass = Literal["all_correct", "all_negative", "mixed", "ungraded"]
+
+
+def groups_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Whole groups, in the file's order (a group's rows stand together); reads as it goes."""
+    for _, group in groupby(rows, key=lambda row: (row["step"], row["group"])):
+        yield list(group)
+
+
+def class_of(group: Sequence[Row]) -> GroupClass:
+    """By outcome alone: mixed as soon as both 0 and 1 are known; else ungraded when any outcome is not known."""
+    outcomes = {row.get("outcome") for row in group}
+    if {0, 1} <= outcomes:
+        return "mixed"
+    if None in outcomes:
+        return "ungraded"
+    return "all_correct" if 1 in outcomes else "all_negative"
+
+
+def was_rescued(group: Sequence[Row]) -> bool:
+    """An all-negative group that got a non-zero advantage."""
+    return class_of(group) == "all_negative" and any(row.get("advantage") for row in group)
+
+
+def class_words(group: Sequence[Row]) -> str:
+    """`all-negative, rescued`, `all-negative: no signal`, `mixed`, ..."""
+    kind = class_of(group)
+    if kind == "all_negative":
+        return "all-negative, rescued" if was_rescued(group) else "all-negative: no signal"
+    if kind == "all_correct":
+        return "all-correct: no signal"
+    return kind
+
+
+REASONS = {
+    "no_contrast": "every reward of its group is the same",
+    "equal_scores": "the group's prefix scores are all equal",
+    "ungraded": "the verifier could not tell",
+    "graded": "graded by its prefix score",
+    "abstained": "no verdict: outside the baseline",
+    "truncated": "cut off: outside the baseline",
+    "alone": "nothing left in the group to compare with",
+    "fallback": "too many abstentions: plain GRPO in this step",
+}
+
+
+def reason_words(row: Row) -> str | None:
+    """Why a rollout got its advantage, when the group's class does not say it already."""
+    reason = row.get("reason")
+    return None if reason in (None, "verified", "rescued") else REASONS.get(str(reason), str(reason).replace("_", " "))

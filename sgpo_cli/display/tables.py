@@ -1,0 +1,233 @@
+"""Tables of a plan, a result, judges' figures, cards and runs; each fits 80 columns and has plain data behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sgpo_cli.display import words
+from sgpo_cli.display.facts import RunFacts, gather
+from sgpo_cli.runs.rundir import RunDir
+
+
+def new_table(*headers: str, title: str | None = None, right: Sequence[int] = ()) -> Table:
+    """A table in the house style; `right` are the columns aligned to the right."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for i, header in enumerate(headers):
+        table.add_column(header, justify="right" if i in right else "left", overflow="fold")
+    return table
+
+
+def plan_table(plan: Mapping[str, Any]) -> RenderableType:
+    """A plan as a table: stages and estimates, the prompt, the warnings. Its document is the plan itself."""
+    table = new_table("stage", "would", "time", "memory", "judge calls", right=(2, 3, 4))
+    for stage in plan["stages"]:
+        estimate = stage.get("estimate") or {}
+        memory = estimate.get("memory_gib")
+        calls = estimate.get("judge_calls")
+        table.add_row(
+            stage["name"],
+            {"run": "run", "skip": "skip: already finished", "resume": "resume"}.get(stage["status"], stage["status"]),
+            words.span(estimate.get("seconds")),
+            words.DASH if memory is None else f"{words.number(memory)} GiB",
+            words.DASH if not calls else words.number(calls),
+        )
+    return Group(table, *_estimate_notes(plan["stages"]), *_prompt(plan.get("prompt")), *_warnings(plan["warnings"]))
+
+
+def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """What the stages to be run take in all, how rough that is, and why a figure is missing."""
+    estimates = [stage.get("estimate") or {} for stage in stages if stage["status"] != "skip"]
+    known = [estimate["seconds"] for estimate in estimates if estimate.get("seconds")]
+    lines = []
+    if known and len(known) == len(estimates):
+        lines.append(Text(f"in all {words.span([sum(bound) for bound in zip(*known, strict=True)])}", style="title"))
+    notes = [estimate[key] for estimate in estimates for key in ("basis", "reason") if estimate.get(key)]
+    return lines + [Text(note, style="quiet") for note in dict.fromkeys(notes)]
+
+
+def _prompt(prompt: Mapping[str, Any] | None) -> list[Text]:
+    """The prompt as the policy will see it, with where it is from."""
+    if not prompt:
+        return []
+    tokens = f", {words.plural(prompt['tokens'], 'token')}" if prompt.get("tokens") else ""
+    begins = f", beginning {' '.join(map(repr, prompt['begins']))}" if prompt.get("begins") else ""
+    lines = [Text(), Text(f"prompt ({prompt['from']}{tokens}{begins})", style="title")]
+    lines.append(Text("\n".join(f"  {line}" for line in words.visible(prompt["text"]).splitlines())))
+    if prompt.get("note"):
+        lines.append(Text(str(prompt["note"]), style="note"))
+    return [*lines, Text()]
+
+
+def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[Text]:
+    lines = []
+    for warning in warnings:
+        text = Text("warning: ", style="note")
+        if warning.get("where"):
+            text.append(f"{warning['where']}: ", style="path")
+        text.append(str(warning["what"]), style="default")
+        lines.append(text.append(f"\n  {warning['fix']}", style="default") if warning.get("fix") else text)
+    return lines
+
+
+def result_json(run: RunDir) -> dict[str, Any]:
+    """The document behind `result_table`: what `sgpo train --json` prints."""
+    facts = gather(run)
+    return {
+        "run": facts.path,
+        "report": str(run.report) if run.report.exists() else None,
+        "steps": facts.steps,
+        "seconds": facts.seconds,
+        "heldout": {
+            "first": facts.heldout[0] if facts.heldout else None,
+            "last": facts.heldout[-1] if facts.heldout else None,
+            "best": facts.best_heldout,
+        },
+        "all_negative": {
+            "first": facts.all_negative[0] if facts.all_negative else None,
+            "last": facts.all_negative[-1] if facts.all_negative else None,
+        },
+        "benchmarks": facts.benches,
+        "judge": facts.judge,
+        "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in facts.stages],
+        "warnings": facts.warnings,
+    }
+
+
+def result_table(run: RunDir) -> RenderableType:
+    """How a run ended: held-out accuracy and all-negative groups from first to last step, then the benchmarks."""
+    facts = gather(run)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="quiet", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in result_lines(facts):
+        grid.add_row(name, text)
+    title = Text(f"{facts.name}: after {words.plural(facts.steps, 'step')}", style="title")
+    return Group(title, grid, *([bench_table(facts.benches)] if facts.benches else []))
+
+
+def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
+    """The headline figures, in words; only those that are known."""
+    lines = []
+    best = facts.best_heldout
+    if facts.heldout and best:
+        tail = "" if best[1] == facts.heldout[-1][1] else f", best {words.share(best[1])} at step {best[0]}"
+        lines.append(("held-out accuracy", f"{_from_to(facts.heldout, words.share)}{tail}"))
+    if facts.all_negative:
+        lines.append(("all-negative groups", _from_to(facts.all_negative, words.percent)))
+    if any(value for _, value in facts.rescued):
+        lines.append(("rescued of them", _from_to(facts.rescued, words.percent)))
+    if facts.judge and facts.judge.get("measures"):
+        lines.append(("judge", judge_line(facts.judge)))
+    if facts.seconds is not None:
+        lines.append(("time", words.duration(facts.seconds)))
+    return lines
+
+
+def _from_to(curve: Sequence[tuple[int, float]], write: Any) -> str:
+    (first, then), (last, now) = curve[0], curve[-1]
+    start = "" if first == last else f"{write(then)} (step {first}) → "
+    return f"{start}{write(now)} (step {last})"
+
+
+def judge_line(judge: Mapping[str, Any]) -> str:
+    measures = judge["measures"]
+    name = judge.get("card") or judge.get("judge")
+    rows = words.number(judge.get("rows"))
+    return f"{name}: F1 {words.share(measures.get('f1'))} on {rows} rows of {judge['measured_on']}"
+
+
+def bench_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
+    """Eval summaries, one a row; `cut` and `ungraded` are samples. The documents are the summaries themselves."""
+    headers = ("bench", "n", "k", "avg@k", "95% interval", "pass@k", "cut", "ungraded")
+    table = new_table(*headers, right=range(1, len(headers)))
+    for summary in summaries:
+        missing = summary.get("missing") or 0
+        table.add_row(
+            str(summary["bench"]),
+            words.number(summary.get("n_problems")) + (f" ({missing} missing)" if missing else ""),
+            words.number(summary.get("k")),
+            words.share(summary.get("avg_at_k")),
+            words.interval(summary.get("ci95")),
+            pass_at(summary),
+            words.number(summary.get("truncated")),
+            words.number(summary.get("ungraded")),
+        )
+    return table
+
+
+def pass_at(summary: Mapping[str, Any]) -> str:
+    """pass@k at the largest k that is known: `0.912 @4`."""
+    known = {int(k): value for k, value in (summary.get("pass_at_k") or {}).items() if value is not None}
+    if not known:
+        return words.DASH
+    k = max(known)
+    return f"{words.share(known[k])} @{k}"
+
+
+def judge_table(measures: Mapping[str, Any] | None, *, title: str | None = None) -> RenderableType:
+    """ProcessBench's figures of a judge with their 95% intervals; `measures` is its own document."""
+    if not measures:
+        return Text("no labelled rows: the judge was not measured", style="note")
+    table = new_table("figure", "value", "95% interval", "what it is", title=title, right=(1, 2))
+    ci95 = measures.get("ci95") or {}
+    for key, name, meaning in JUDGE_FIGURES:
+        of = {"acc_error": "n_error", "acc_correct": "n_correct"}.get(key)
+        rows = f", of {words.plural(measures[of], 'row')}" if of and measures.get(of) is not None else ""
+        table.add_row(name, words.share(measures.get(key)), words.interval(ci95.get(key)), f"{meaning}{rows}")
+    return table
+
+
+JUDGE_FIGURES = (
+    ("acc_error", "acc_error", "first wrong step found exactly"),
+    ("acc_correct", "acc_correct", "right solutions left alone"),
+    ("f1", "F1", "harmonic mean of the two"),
+    ("abstained", "abstained", "no verdict; counted as a miss"),
+)
+
+
+def cards_table(cards: Sequence[Mapping[str, Any]], *, kind: str) -> RenderableType:
+    """Recipes, judges or evals: plain dicts with `name, description, path`."""
+    if not cards:
+        return Text(f"no {kind} found", style="note")
+    table = new_table("name", "what it is", title=kind)
+    for card in cards:
+        table.add_row(Text(str(card["name"]), style="key"), str(card.get("description") or ""))
+    return table
+
+
+def runs_json(runs: Sequence[RunDir]) -> list[dict[str, Any]]:
+    """The document behind `runs_table`."""
+    rows = []
+    for run in runs:
+        facts = gather(run)
+        heldout = facts.heldout[-1][1] if facts.heldout else None
+        benches = {bench["bench"]: bench.get("avg_at_k") for bench in facts.benches}
+        state = "finished" if facts.finished else _standing(facts)
+        rows.append(
+            {"name": run.name, "path": str(run.path), "state": state, "steps": facts.steps}
+            | {"heldout": heldout, "benchmarks": benches, "seconds": facts.seconds}
+        )
+    return rows
+
+
+def _standing(facts: RunFacts) -> str:
+    begun = [stage for stage in facts.stages if stage.status != "not run"]
+    return "planned" if not begun else f"{begun[-1].name} {begun[-1].status}"
+
+
+def runs_table(runs: Sequence[RunDir]) -> RenderableType:
+    """The runs under ./runs: where each stands and what it reached."""
+    if not runs:
+        return Text("no runs here yet; start one: sgpo train tiny_sgpo", style="note")
+    table = new_table("run", "state", "steps", "held-out", "benchmarks", "time", title="runs", right=(2, 3, 5))
+    for row in runs_json(runs):
+        benches = ", ".join(f"{name} {words.share(value)}" for name, value in row["benchmarks"].items())
+        time = words.duration(row["seconds"])
+        table.add_row(row["name"], row["state"], str(row["steps"]), words.share(row["heldout"]), benches, time)
+    return table

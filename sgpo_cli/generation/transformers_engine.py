@@ -1,0 +1,102 @@
+"""Sampling with the model in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sgpo_cli.generation.decode import Sampling, decode
+from sgpo_cli.generation.engine import Completion
+from sgpo_cli.generation.prompts import Prompt, prompt_ids, render
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class TransformersEngine:
+    """An `Engine` over a transformers model and its tokenizer.
+
+    Works on a live model too: it is put into evaluation mode for the call and back after it, and its random state,
+    like the whole process's, is untouched.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        chat: bool | None = None,
+        system: str | None = None,
+        batch_size: int = 256,
+        top_k: int = 0,
+    ) -> None:
+        """
+        Args:
+            chat, system: how prompts given as text are rendered (see `render`); messages are taken as they are.
+            batch_size: the most answers sampled at once; part of what decides the samples, like the seed.
+            top_k: most likely tokens to sample from; 0 is all.
+        """
+        self.model = model
+        self.tokenizer = tokenizer
+        self.chat = chat
+        self.system = system
+        self.batch_size = batch_size
+        self.top_k = top_k
+        self.stop_ids = stop_ids(model, tokenizer)
+
+    def generate(
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float, top_p: float, seed: int
+    ) -> list[Completion]:
+        asked = [self._rendered(prompt) for prompt in prompts]
+        ids = prompt_ids(asked, self.tokenizer)
+        made = self.generate_ids(ids, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
+        texts = self.tokenizer.batch_decode(made, skip_special_tokens=True)
+        return [
+            Completion(text=text, ids=tuple(new), truncated=not new or new[-1] not in self.stop_ids)
+            for text, new in zip(texts, made, strict=True)
+        ]
+
+    def _rendered(self, prompt: Prompt) -> Prompt:
+        if isinstance(prompt, str):
+            return render(prompt, self.tokenizer, chat=self.chat, system=self.system)
+        return prompt
+
+    def generate_ids(
+        self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float, top_p: float, seed: int
+    ) -> list[list[int]]:
+        """New token ids for each prompt's ids, the ending one included; order kept."""
+        import torch
+
+        sampling = Sampling(max_new_tokens, temperature, top_p, self.top_k)
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        # Longest first: batches pad little, copies stay together, and a batch too large for memory fails at once.
+        order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), tuple(prompts[row]), row))
+        made: list[list[int]] = [[] for _ in prompts]
+        training = self.model.training
+        self.model.eval()
+        try:
+            for start in range(0, len(order), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                found = decode(
+                    self.model,
+                    [prompts[row] for row in rows],
+                    sampling,
+                    stop_ids=self.stop_ids,
+                    pad_id=self.tokenizer.pad_token_id,
+                    generator=generator,
+                )
+                for row, new in zip(rows, found, strict=True):
+                    made[row] = new
+        finally:
+            self.model.train(training)
+        return made
+
+
+def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Every token that ends an answer: the tokenizer's EOS and those of the model's generation config (chat models name
+    more than one)."""
+    named = model.generation_config.eos_token_id if model.generation_config is not None else None
+    listed = named if isinstance(named, list) else [] if named is None else [named]
+    return frozenset({tokenizer.eos_token_id, *listed})

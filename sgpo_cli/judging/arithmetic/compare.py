@@ -1,0 +1,148 @@
+"""Does an equation hold? `True`, `False`, or `None`: in doubt, it is not judged.
+
+People round, mix units that convert, write 75 for 75% and state differences in the order of the sentence. What such a
+habit explains is no error of arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sgpo_cli.judging.arithmetic.evaluate import Amount, Unknown, evaluate
+from sgpo_cli.judging.arithmetic.parse import Binary, Expression, Node, Number, Unary
+from sgpo_cli.judging.arithmetic.words import NOT_ARITHMETIC, ROUNDING, TRIED, UNIT
+
+_PLAIN = Fraction(1)
+_HUNDREDTH = Fraction(1, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """`places`: by how many units in the last printed place a decimal may be off; `approximate`: the relative
+    error allowed where the text itself says that it rounds."""
+
+    places: Fraction = Fraction(1)
+    approximate: Fraction = Fraction(2, 100)
+
+
+def holds(
+    left: Expression,
+    right: Expression,
+    letters: Mapping[str, Amount],
+    *,
+    words: set[str],
+    approximate: bool,
+    starts: bool,
+    tolerance: Tolerance,
+) -> bool | None:
+    """Whether `left = right`, None when that cannot or should not be said.
+
+    `words` are the sentence's, `starts` tells that `left` begins its chain.
+    """
+    try:
+        pairs = _readings(left.node, right.node, letters)
+    except Unknown:
+        return None
+    approximate = approximate or not ROUNDING.isdisjoint(words)
+    if any(_close(a, b, left.node, right.node, approximate, tolerance) for a, b in pairs):
+        # Two bare numbers that agree say nothing ("5 apples = 5").
+        return True if left.operators or right.operators or left.node != right.node else None
+    return None if _excused(left, right, pairs[0], words, starts) else False
+
+
+def _readings(left: Node, right: Node, letters: Mapping[str, Amount]) -> list[tuple[Amount, Amount]]:
+    """The pairs of amounts to compare: a % sign is a hundredth, or the unit of its side."""
+    pair = (evaluate(left, letters), evaluate(right, letters))
+    if not (_has_percent(left) or _has_percent(right)):
+        return [pair]
+    plain = (evaluate(left, letters, percent=_PLAIN), evaluate(right, letters, percent=_PLAIN))
+    return [pair, plain, (plain[0], pair[1]), (pair[0], plain[1])]
+
+
+def _has_percent(node: Node) -> bool:
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Binary):
+            stack += (part.left, part.right)
+        elif isinstance(part, Unary):
+            if part.op == "percent":
+                return True
+            stack.append(part.part)
+    return False
+
+
+def _literal(node: Node) -> Number | None:
+    """The number that a side prints, through a sign or a % sign."""
+    while isinstance(node, Unary) and node.op in ("neg", "percent"):
+        node = node.part
+    return node if isinstance(node, Number) else None
+
+
+def _close(a: Amount, b: Amount, left: Node, right: Node, approximate: bool, tolerance: Tolerance) -> bool:
+    gap = abs(a.value - b.value)
+    if gap == 0:
+        return True
+    allowed = Fraction(0)
+    for node, amount in ((left, a), (right, b)):
+        printed = _literal(node)
+        if printed is None:
+            allowed += amount.slack
+            continue
+        scale = abs(amount.value / printed.value) if printed.value else _PLAIN
+        if printed.decimals:
+            allowed += tolerance.places * scale * Fraction(1, 10**printed.decimals)
+        elif approximate:
+            allowed += scale * _last_place(printed.value)
+    if approximate:
+        allowed += tolerance.approximate * max(abs(a.value), abs(b.value))
+    return gap <= allowed
+
+
+def _last_place(value: Fraction) -> int:
+    """The unit of the last digit that is not 0: 100 for 1300."""
+    number, unit = int(value), 1
+    while number and number % 10 == 0:
+        number //= 10
+        unit *= 10
+    return unit
+
+
+def _excused(left: Expression, right: Expression, pair: tuple[Amount, Amount], words: set[str], starts: bool) -> bool:
+    a, b = pair[0].value, pair[1].value
+    if not NOT_ARITHMETIC.isdisjoint(words) or not TRIED.isdisjoint(words):
+        return True
+    if left.operators == 0 and (starts or left.units or (right.operators == 0 and right.units)):
+        # "4 hours = 4 * 60", "28 = 3 * 9 + 2": names a quantity or sets a condition, and calculates nothing.
+        return True
+    if _rounds_to_whole(a, b, left.node, right.node) or _turned_round(left.node, a, b):
+        return True
+    return _converts(left.units + right.units)
+
+
+def _rounds_to_whole(a: Fraction, b: Fraction, left: Node, right: Node) -> bool:
+    """A whole number printed for a fraction next to it: rounded up or down by the story."""
+    for value, node, other in ((a, left, b), (b, right, a)):
+        printed = _literal(node)
+        if printed and not printed.decimals and other.denominator != 1 and abs(value - other) < 1:
+            return True
+    return False
+
+
+def _turned_round(left: Node, a: Fraction, b: Fraction) -> bool:
+    """3 - 8 = 5: a difference in the order of the sentence."""
+    if not isinstance(left, Binary) or left.op != "-" or a != -b or b < 0:
+        return False
+    return isinstance(left.left, Number) and isinstance(left.right, Number)
+
+
+def _converts(units: tuple[str, ...]) -> bool:
+    """Two units of one dimension: the equation may convert."""
+    seen: dict[str, set[str]] = {}
+    for word in units:
+        dimension, unit = UNIT.get(word, ("", ""))
+        if dimension:
+            seen.setdefault(dimension, set()).add(unit)
+    return any(len(kinds) > 1 for kinds in seen.values())

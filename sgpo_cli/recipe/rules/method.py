@@ -1,0 +1,93 @@
+"""Judge, rescue and guidance: what each needs of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.cards import load_judge_card
+from sgpo_cli.recipe.kinds import RescueStepwise
+from sgpo_cli.recipe.nodes import Findings
+from sgpo_cli.recipe.rules.view import View, reads
+from sgpo_cli.recipe.schema import Recipe
+
+_NEEDS_JUDGE = ("stepwise",)
+
+
+@reads("rescue", "judge")
+def stepwise_needs_a_judge(view: View) -> None:
+    recipe = view.recipe
+    if recipe.rescue.kind in _NEEDS_JUDGE and recipe.judge is None:
+        what = f"rescue {recipe.rescue.kind} needs a judge to find the first wrong step, and there is none"
+        fix = "add judge: {card: NAME} (sgpo list judges names them), or write rescue: {kind: none}"
+        view.error(view.blame("rescue.kind", "judge"), what, fix)
+    if recipe.rescue.kind not in _NEEDS_JUDGE and recipe.judge is not None:
+        what = f"the judge is measured but never used: rescue {recipe.rescue.kind} does not ask it"
+        view.warn("judge", what, "write judge: null, or rescue: {kind: stepwise}")
+
+
+@reads("judge.card", "data.source")
+def judge_fits_the_data(view: View) -> None:
+    judge, source = view.recipe.judge, view.recipe.data.source
+    if judge is None:
+        return
+    try:
+        card = load_judge_card(judge.card)
+    except UserError as problem:
+        view.error("judge.card", f"judge.card: {problem.what}", problem.fix)
+        return
+    if card.kind == "hops_oracle" and source != "hops":
+        what = f"judge.card {judge.card} knows the facts of task hops only, and data.source is {source}"
+        view.error("judge.card", what, "take another judge: sgpo list judges; arithmetic works on any text")
+    if card.kind == "arithmetic" and source == "hops":
+        what = f"judge.card {judge.card} checks equations, and task hops states none: it will abstain on everything"
+        view.warn("judge.card", what, "write judge.card: hops_oracle")
+
+
+@reads("judge.floor", "data.source")
+def floor_needs_labels(view: View) -> None:
+    judge, source = view.recipe.judge, view.recipe.data.source
+    if judge is not None and judge.floor is not None and judge.floor.data is None and source != "hops":
+        what = "judge.floor is measured on labelled responses, and only task hops labels its own"
+        view.error("judge.floor", what, "name a labelled file: judge.floor.data; or write judge.floor: null")
+
+
+@reads("rescue")
+def rescue_knobs_are_used(view: View) -> None:
+    """A knob that another setting switches off says so, unless it stands at its default."""
+    rescue = view.recipe.rescue
+    if not isinstance(rescue, RescueStepwise):
+        return
+    usual = RescueStepwise()
+    idle = {
+        "beta": rescue.shape != "logistic" and rescue.beta != usual.beta,
+        "gamma": rescue.shape != "logistic" and rescue.gamma != usual.gamma,
+        "wrong_max": rescue.shape != "linear" and rescue.wrong_max != usual.wrong_max,
+        "floor": rescue.scaling != "std_floor" and rescue.floor != usual.floor,
+    }
+    needs = {"beta": "shape: logistic", "gamma": "shape: logistic", "wrong_max": "shape: linear"}
+    for key, is_idle in idle.items():
+        if is_idle:
+            wanted = needs.get(key, "scaling: std_floor")
+            view.warn(f"rescue.{key}", f"rescue.{key} does nothing without {wanted}")
+    if rescue.weight == 0:
+        view.warn("rescue.weight", "rescue.weight 0 gives rescued groups no advantage: this is plain GRPO with a judge")
+
+
+@reads("guidance", "data.source", "data.columns.solution")
+def guidance_needs_solutions(view: View) -> None:
+    recipe = view.recipe
+    if str(recipe.guidance.kind) != "none" and recipe.data.source != "hops" and recipe.data.columns.solution is None:
+        fix = "name the column: data.columns.solution; or write guidance: {kind: none}"
+        view.error("guidance.kind", "guidance needs data.columns.solution, and it is null", fix)
+
+
+def explain_guidance(findings: Findings, recipe: Recipe) -> None:
+    """Rewords the walker's "unknown kind": every other kind of guidance is a plan, not a misspelling."""
+    for index, finding in enumerate(findings.found):
+        if finding.path == "guidance.kind":
+            fix = "write guidance: {kind: none}"
+            if recipe.data.columns.solution is None and not findings.spoiled("data.columns.solution"):
+                fix += "; guidance also needs data.columns.solution, and it is null"
+            what = f"{finding.what}: guided rollouts are not in this version of sgpo yet"
+            findings.found[index] = replace(finding, what=what, fix=fix)

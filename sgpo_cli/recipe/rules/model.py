@@ -1,0 +1,61 @@
+"""The policy: where it comes from, and what a random-weight one must fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sgpo_cli.recipe.rules.view import View, reads
+
+
+@reads("model.path", "model.scratch")
+def one_origin(view: View) -> None:
+    model = view.recipe.model
+    if model.path is None and model.scratch is None:
+        fix = "write model.path (a hub id or a folder), or model.scratch for random weights"
+        view.error("model", "model has neither path nor scratch", fix)
+    if model.path is not None and model.scratch is not None:
+        fix = "write null for one of them; a recipe that extends another inherits its model"
+        view.error(view.blame("model.path", "model.scratch"), "model has both path and scratch", fix)
+
+
+@reads("model.path", "model.revision")
+def revision_is_of_the_hub(view: View) -> None:
+    model = view.recipe.model
+    if model.revision is not None and (model.path is None or Path(model.path).is_absolute()):
+        view.warn("model.revision", "model.revision is of the hub, and this model is not from there: it does nothing")
+
+
+@reads("model.scratch")
+def scratch_has_whole_heads(view: View) -> None:
+    scratch = view.recipe.model.scratch
+    if scratch is None:
+        return
+    at = "model.scratch"
+    if scratch.hidden_size % scratch.heads:
+        what = f"{at}.hidden_size {scratch.hidden_size} is no multiple of {at}.heads {scratch.heads}"
+        view.error(view.blame(f"{at}.heads", f"{at}.hidden_size"), what)
+    elif scratch.hidden_size // scratch.heads % 2:
+        what = f"{at}: {scratch.hidden_size} / {scratch.heads} heads leaves an odd width a head, which RoPE cannot turn"
+        view.error(view.blame(f"{at}.heads", f"{at}.hidden_size"), what)
+    if scratch.kv_heads is not None and scratch.heads % scratch.kv_heads:
+        view.error(f"{at}.kv_heads", f"{at}.kv_heads {scratch.kv_heads} does not divide {at}.heads {scratch.heads}")
+
+
+@reads("model.scratch", "trainer.max_completion_length")
+def rollouts_fit_the_context(view: View) -> None:
+    scratch, longest = view.recipe.model.scratch, view.recipe.trainer.max_completion_length
+    if scratch is not None and longest >= scratch.context:
+        what = f"rollouts of {longest} tokens and their problem do not fit model.scratch.context {scratch.context}"
+        blamed = view.blame("trainer.max_completion_length", "model.scratch.context")
+        view.error(blamed, what, "raise model.scratch.context or lower trainer.max_completion_length")
+
+
+@reads("model.chat", "model.system_prompt", "model.chat_template")
+def chat_settings_need_chat(view: View) -> None:
+    model = view.recipe.model
+    if model.chat is not False:
+        return
+    for key, value in (("system_prompt", model.system_prompt), ("chat_template", model.chat_template)):
+        if value is not None:
+            blamed = view.blame(f"model.{key}", "model.chat")
+            view.error(blamed, f"model.{key} needs chat messages, and model.chat is false", f"write model.{key}: null")

@@ -1,0 +1,48 @@
+"""What the recipe asks of things outside it: benchmarks, trackers."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.rules.view import View, reads
+
+# What makes each tracker usable, any of them; and what to install.
+_TRACKERS = {
+    "tensorboard": (("tensorboard", "tensorboardX"), "tensorboard"),
+    "wandb": (("wandb",), "wandb"),
+    "trackio": (("trackio",), "trackio"),
+    "mlflow": (("mlflow",), "mlflow"),
+}
+
+
+@reads("benchmarks", "data.source")
+def benchmarks_are_there(view: View) -> None:
+    first: dict[str, int] = {}
+    for index, use in enumerate(view.recipe.benchmarks):
+        at = f"benchmarks.{index}"
+        try:
+            card = load_eval_card(use.card)
+        except UserError as problem:
+            view.error(f"{at}.card", f"{at}.card: {problem.what}", problem.fix)
+            continue
+        if card.name in first:
+            what = f"{at} measures {card.name} again, after benchmarks.{first[card.name]}: their results would be one file"
+            view.error(at, what, "take one out, or give it a card of its own name")
+        first.setdefault(card.name, index)
+        if card.task is not None and use.file is not None:
+            what = f"{at}.file has no place: {card.name} is made by task {card.task}, not read"
+            view.error(f"{at}.file", what, "take the file out")
+        if card.task == "hops" and view.recipe.data.source != "hops":
+            view.warn(at, f"{at} measures task hops, and the policy trains on {view.recipe.data.source}")
+
+
+@reads("track")
+def trackers_are_installed(view: View) -> None:
+    for index, tracker in enumerate(view.recipe.track):
+        modules, package = _TRACKERS[tracker]
+        if all(importlib.util.find_spec(module) is None for module in modules):
+            view.error(f"track.{index}", f"track: {tracker} is not installed", f"pip install {package}, or take it out")
+        if tracker in view.recipe.track[:index]:
+            view.error(f"track.{index}", f"track names {tracker} twice", "take one out")

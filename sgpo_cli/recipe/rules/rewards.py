@@ -1,0 +1,101 @@
+"""The rewards: exactly one decides what is right, and each can be made."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from sgpo_cli.recipe.kinds import Reward, RewardFormat, RewardPython
+from sgpo_cli.recipe.rules.view import View, reads
+from sgpo_cli.recipe.words import did_you_mean
+
+
+def is_outcome(reward: Reward) -> bool:
+    """Whether a reward decides which groups are all-negative."""
+    return reward.outcome if isinstance(reward, RewardPython) else reward.kind in ("math", "exact")
+
+
+@reads("reward")
+def one_outcome(view: View) -> None:
+    outcomes = [index for index, reward in enumerate(view.recipe.reward) if is_outcome(reward)]
+    if not outcomes:
+        fix = "add {kind: math}, {kind: exact}, or a python reward with outcome: true"
+        view.error("reward", "no reward is an outcome: nothing says which rollouts are right", fix)
+    for index in outcomes[1:]:
+        first = view.recipe.reward[outcomes[0]].kind
+        what = f"reward.{index} ({view.recipe.reward[index].kind}) is a second outcome; reward.{outcomes[0]} ({first}) is one"
+        view.error(f"reward.{index}", what, "exactly one decides what is right: take one out, or write outcome: false")
+    for index in outcomes[:1]:
+        if view.recipe.reward[index].weight <= 0:
+            what = f"reward.{index}.weight must be above 0: it is the outcome's, and right must pay more than wrong"
+            view.error(f"reward.{index}.weight", what)
+
+
+@reads("reward", "data.source", "data.columns.answer")
+def grading_needs_answers(view: View) -> None:
+    data = view.recipe.data
+    for index, reward in enumerate(view.recipe.reward):
+        if reward.kind in ("math", "exact") and data.source != "hops" and data.columns.answer is None:
+            what = f"reward {reward.kind} compares with gold answers, and data.columns.answer is null"
+            view.error(f"reward.{index}", what, "name the column: data.columns.answer")
+
+
+@reads("reward")
+def patterns_compile(view: View) -> None:
+    for index, reward in enumerate(view.recipe.reward):
+        if isinstance(reward, RewardFormat):
+            try:
+                re.compile(reward.pattern)
+            except re.error as problem:
+                at = f"reward.{index}.pattern"
+                view.error(at, f"{at} is no regular expression: {problem}")
+
+
+@reads("reward")
+def functions_are_named(view: View) -> None:
+    for index, reward in enumerate(view.recipe.reward):
+        if not isinstance(reward, RewardPython):
+            continue
+        at = f"reward.{index}.path"
+        place, _, name = reward.path.rpartition(":")
+        dotted = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", place)
+        if not name.isidentifier() or not (dotted or place.endswith(".py")):
+            fix = "write package.module:function or file.py:function"
+            view.error(at, f"{at} {reward.path!r} names no function", fix)
+        elif place.endswith(".py"):
+            _function_is_there(view, at, Path(place), name)
+
+
+def _function_is_there(view: View, at: str, path: Path, name: str) -> None:
+    """Looks into the file without running it; names that only running it would make are let through."""
+    try:
+        module = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as problem:
+        view.error(at, f"{at}: {path.name} is not Python: {problem}")
+        return
+    functions = [item.name for item in module.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+    plain = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Expr, ast.Import)
+    whole = all(isinstance(item, plain) or _binds_no(item, name) for item in module.body)
+    if name not in functions and whole and not _is_bound(module, name):
+        view.error(at, f"{at}: {path.name} has no function {name!r}", did_you_mean(name, functions, "it has"))
+
+
+def _binds_no(item: ast.stmt, name: str) -> bool:
+    """Whether an import or assignment surely does not make `name`; other statements may."""
+    if isinstance(item, ast.ImportFrom):
+        return all(alias.name != "*" for alias in item.names)
+    return isinstance(item, ast.Assign | ast.AnnAssign)
+
+
+def _is_bound(module: ast.Module, name: str) -> bool:
+    """Whether a class, an import or an assignment at the top makes `name`."""
+    for item in module.body:
+        if isinstance(item, ast.ClassDef) and item.name == name:
+            return True
+        if isinstance(item, ast.Import | ast.ImportFrom) and any((a.asname or a.name) == name for a in item.names):
+            return True
+        targets = item.targets if isinstance(item, ast.Assign) else [item.target] if isinstance(item, ast.AnnAssign) else []
+        if any(isinstance(part, ast.Name) and part.id == name for target in targets for part in ast.walk(target)):
+            return True
+    return False

@@ -1,0 +1,159 @@
+"""`trainer.trl`: fields of TRL's GRPOConfig that are neither a key of the recipe nor set by us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sgpo_cli.recipe.rules.view import View, reads
+from sgpo_cli.recipe.trl_fields import TrlField, trl_fields
+from sgpo_cli.recipe.words import nearest, say
+
+# Fields that have a key of their own in the recipe.
+NAMED = {
+    "learning_rate": "trainer.learning_rate",
+    "num_generations": "trainer.group_size",
+    "num_generations_eval": "trainer.eval_samples",
+    "max_completion_length": "trainer.max_completion_length",
+    "max_steps": "trainer.steps",
+    "num_train_epochs": "trainer.steps",
+    "per_device_train_batch_size": "trainer.micro_batch",
+    "per_device_eval_batch_size": "trainer.micro_batch",
+    "auto_find_batch_size": "trainer.micro_batch",
+    "gradient_accumulation_steps": "trainer.micro_batch",
+    "steps_per_generation": "trainer.updates_per_step",
+    "generation_batch_size": "trainer.prompts_per_step",
+    "temperature": "generation.temperature",
+    "top_p": "generation.top_p",
+    "top_k": "generation.top_k",
+    "use_transformers_continuous_batching": "generation.engine",
+    "use_transformers_paged": "generation.engine",
+    "transformers_continuous_batching_config": "generation.engine",
+    "seed": "seed",
+    "data_seed": "seed",
+    "bf16": "model.dtype",
+    "fp16": "model.dtype",
+    "bf16_full_eval": "model.dtype",
+    "fp16_full_eval": "model.dtype",
+    "model_init_kwargs": "model.dtype or model.revision",
+    "trust_remote_code": "model.trust_remote_code",
+    "reward_weights": "reward[].weight",
+    "shuffle_dataset": "data.order",
+    "train_sampling_strategy": "data.order",
+    "report_to": "track",
+    "run_name": "name",
+    "project": "track",
+    "save_total_limit": "trainer.keep",
+    "save_steps": "trainer.save_every",
+    "save_strategy": "trainer.save_every",
+    "eval_steps": "trainer.eval_every",
+    "eval_strategy": "trainer.eval_every",
+}
+
+# Fields that we set, and whoever wants them otherwise cannot have it: why.
+OWNED = {
+    "output_dir": "the run directory is runs/NAME: write name",
+    "use_cpu": "an accelerator is used when there is one; hide it with launch.env (CUDA_VISIBLE_DEVICES)",
+    "remove_unused_columns": "the rewards and the judge read all columns",
+    "resume_from_checkpoint": "a run resumes by itself; sgpo train --restart begins anew",
+    "ignore_data_skip": "a run resumes by itself, at the same problems",
+    "restore_callback_states_from_checkpoint": "a run resumes by itself",
+    "enable_jit_checkpoint": "a stop request saves a checkpoint by itself",
+    "load_best_model_at_end": "the best and the last policy are both kept",
+    "metric_for_best_model": "the best policy is the one with the best held-out accuracy",
+    "greater_is_better": "the best policy is the one with the best held-out accuracy",
+    "disable_tqdm": "progress is shown from the run's events",
+    "log_completions": "every rollout is in rollouts.jsonl: sgpo show RUN --step N",
+    "log_multimodal": "every rollout is in rollouts.jsonl: sgpo show RUN --step N",
+    "log_unique_prompts": "every rollout is in rollouts.jsonl: sgpo show RUN --step N",
+    "log_completions_hub_repo": "every rollout is in rollouts.jsonl: sgpo show RUN --step N",
+    "num_completions_to_print": "every rollout is in rollouts.jsonl: sgpo show RUN --step N",
+    "log_level": "a stage's log is in stages/NAME/log.txt",
+    "log_level_replica": "a stage's log is in stages/NAME/log.txt",
+    "log_on_each_node": "a stage's log is in stages/NAME/log.txt",
+    "do_train": "stages decide what is done",
+    "do_eval": "stages decide what is done",
+    "do_predict": "stages decide what is done",
+    "local_rank": "launch says how processes are started",
+    "dataloader_drop_last": "every row of a step is trained on",
+    "label_names": "the trainer knows its own inputs",
+    "length_column_name": "problems are not grouped by length: groups stay whole",
+    "prediction_loss_only": "held-out problems are measured by sampling, not by loss",
+    "include_for_metrics": "held-out problems are measured by sampling, not by loss",
+    "batch_eval_metrics": "held-out problems are measured by sampling, not by loss",
+    "fsdp": "sharded training is not in this version: every process holds the whole policy",
+    "fsdp_config": "sharded training is not in this version: every process holds the whole policy",
+    "deepspeed": "sharded training is not in this version: every process holds the whole policy",
+    "ds3_gather_for_generation": "sharded training is not in this version: every process holds the whole policy",
+    "parallelism_config": "sharded training is not in this version: every process holds the whole policy",
+}
+
+# The same for whole families of names, after the exact ones.
+FAMILIES = {
+    "logging_": "metrics are written every step: metrics.jsonl",
+    "eval_": "held-out measurement is ours: trainer.eval_every, trainer.eval_samples, data.heldout",
+    "save_": "checkpoints are ours, on rollout boundaries: trainer.save_every, trainer.keep",
+    "hub_": "nothing is pushed while training: sgpo export RUN afterwards",
+    "push_to_hub": "nothing is pushed while training: sgpo export RUN afterwards",
+    "trackio_": "write track: [trackio]; its space is chosen by its own environment variables (launch.env)",
+    "use_vllm": "generation.engine says what generates",
+    "vllm_": "generation.engine says what generates",
+}
+
+# The values of the fields where a misspelt one fails only at the first update. TRL's grpo_trainer.py has them.
+CHOICES = {
+    "loss_type": ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
+    "importance_sampling_level": ("token", "sequence"),
+    "scale_rewards": ("group", "batch", "none"),
+    "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
+}
+
+
+@reads("trainer.trl")
+def trl_fields_are_free(view: View) -> None:
+    given = view.recipe.trainer.trl
+    if not given:
+        return
+    known = trl_fields()
+    if known is None:
+        what = "trainer.trl is not checked: TRL's sources are not where this version of sgpo looks for them"
+        view.warn("trainer.trl", what, "sgpo doctor shows the versions that work")
+    for name, value in given.items():
+        at = f"trainer.trl.{name}"
+        advice = _advice(name)
+        if advice is not None:
+            view.error(at, f"{at} is not free", advice)
+        elif known is not None and name not in known:
+            free = [field for field in known if _advice(field) is None]
+            near = nearest(name, known)
+            told = [f"{field} ({_advice(field)})" if field not in free else field for field in near]
+            fix = f"did you mean {' or '.join(told)}?" if near else f"fields that are free: {', '.join(sorted(free))}"
+            view.error(at, f"{at} is no field of TRL's GRPOConfig", fix)
+        else:
+            _check_value(view, at, value, known.get(name) if known else None, CHOICES.get(name))
+
+
+def _advice(name: str) -> str | None:
+    """Which key of the recipe to use instead of a field of TRL's, or why there is none; None when the field is free."""
+    if name in NAMED:
+        return f"write {NAMED[name]}"
+    return OWNED.get(name) or next((why for family, why in FAMILIES.items() if name.startswith(family)), None)
+
+
+def _check_value(view: View, at: str, value: Any, field: TrlField | None, choices: tuple[str, ...] | None) -> None:
+    if choices is not None:
+        # TRL reads true and false as two of scale_rewards' values.
+        if value not in choices and not (at.endswith(".scale_rewards") and isinstance(value, bool)):
+            near = nearest(str(value), choices, 1)
+            fix = f"did you mean {near[0]}?" if near else None
+            view.error(at, f"{at} must be one of {', '.join(choices)}, got {say(value)}", fix)
+        return
+    takes = field.takes if field is not None else frozenset[str]()
+    if takes and not _fits(value, takes):
+        names = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "text", "None": "null"}
+        wanted = " or ".join(names.get(kind, f"a {kind}") for kind in sorted(takes))
+        view.error(at, f"{at} must be {wanted}, got {say(value)}")
+
+
+def _fits(value: Any, takes: frozenset[str]) -> bool:
+    kind = "None" if value is None else type(value).__name__
+    return kind in takes or (kind == "int" and "float" in takes)

@@ -1,0 +1,75 @@
+"""Stage `eval`: the policy on every benchmark of the recipe (or of `sgpo eval`), each sample kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sgpo_cli.evaluation.bench import Bench
+from sgpo_cli.evaluation.run import evaluate
+from sgpo_cli.recipe.schema import Benchmark
+from sgpo_cli.runs import stops
+from sgpo_cli.runs.files import read_json
+from sgpo_cli.stages.benches import open_bench
+from sgpo_cli.stages.context import StageContext
+
+_BATCH_ROWS = 256
+_BATCH_TOKENS = 65536
+
+
+def run(context: StageContext) -> dict[str, Any]:
+    from sgpo_cli.generation.load import load_policy, load_tokenizer
+    from sgpo_cli.generation.prompts import Prompt, render
+    from sgpo_cli.generation.transformers_engine import TransformersEngine
+    from sgpo_cli.verify.pool import Grader
+
+    recipe, model = context.recipe, context.recipe.model
+    # All benches are opened before the model is: a missing file is found at once.
+    benches = [_with(use, open_bench(use.card, file=use.file, task=recipe.data.hops)) for use in recipe.benchmarks]
+    tokenizer = load_tokenizer(context.policy(), chat_template=model.chat_template, revision=model.revision)
+    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision)
+    engine = TransformersEngine(policy, tokenizer)
+
+    def ask(text: str) -> Prompt:
+        return render(text, tokenizer, chat=model.chat, system=model.system_prompt)
+
+    total = sum(len(bench.rows) * bench.k for bench in benches)
+    before = 0
+    summaries = {}
+    with Grader() as grader:
+        for bench in benches:
+            out = context.dir.path / bench.name
+            size = len(bench.rows) * bench.k
+            if not (out / "summary.json").exists():
+
+                def tell(done: int, _of: int, before: int = before, name: str = bench.name) -> None:
+                    context.events.emit("progress", step=before + done, total=total, bench=name)
+                    stops.raise_if_asked("stopped between two batches; the samples so far are kept")
+
+                evaluate(
+                    bench,
+                    engine,
+                    out,
+                    model=str(context.options.get("model", context.policy())),
+                    seed=recipe.seed,
+                    batch_size=max(1, min(_BATCH_ROWS, _BATCH_TOKENS // bench.sampling.max_new_tokens)),
+                    grader=grader,
+                    on_progress=tell,
+                    render=ask,
+                )
+            before += size
+            summary = read_json(out / "summary.json")
+            summaries[bench.name] = summary["avg_at_k"]
+            context.events.emit("metrics", bench=bench.name, avg_at_k=summary["avg_at_k"], ci95=summary["ci95"])
+    return {"avg_at_k": summaries}
+
+
+def _with(use: Benchmark, bench: Bench) -> Bench:
+    """The bench with what the recipe sets of its own: k, sampling, how many problems."""
+    changed = {
+        name: value
+        for name, value in (("temperature", use.temperature), ("max_new_tokens", use.max_new_tokens))
+        if value is not None
+    }
+    bench = replace(bench, k=use.k or bench.k, sampling=replace(bench.sampling, **changed))
+    return bench.first(use.limit) if use.limit is not None else bench

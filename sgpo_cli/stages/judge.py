@@ -1,0 +1,168 @@
+"""Stage `judge`: the judge is measured before it is trusted.
+
+The warm start generates groups, as training will; the verifier grades them and the judge reads them. Where the truth is
+known (the built-in task labels its own steps, or the recipe names labelled data) the judge's ProcessBench figures are
+measured; below the recipe's floor the run stops here.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from sgpo_cli.data.hops import first_wrong_step, problems
+from sgpo_cli.data.rows import Row, load_rows
+from sgpo_cli.errors import RunFailed
+from sgpo_cli.generation.engine import Completion
+from sgpo_cli.judging.measure import Measures, processbench
+from sgpo_cli.judging.split import split_steps
+from sgpo_cli.judging.verdict import Judge, Solution, Verdict
+from sgpo_cli.methods.outcomes import classify
+from sgpo_cli.recipe.schema import JudgeUse, Recipe
+from sgpo_cli.runs import stops
+from sgpo_cli.runs.files import write_json
+from sgpo_cli.stages.context import StageContext
+from sgpo_cli.stages.judging import open_judge
+
+_BATCH = 128
+
+
+def run(context: StageContext) -> dict[str, Any]:
+    recipe = context.recipe
+    use = recipe.judge
+    assert use is not None
+    began = time.monotonic()
+    judge = open_judge(use.card, task=recipe.data.hops)
+    rows, completions, outcomes = _roll_out(context, use)
+    solutions = [
+        Solution(row.problem, tuple(split_steps(done.text)), row.solution, row.answer)
+        for row, done in zip(rows, completions, strict=True)
+    ]
+    judged_at = time.monotonic()
+    verdicts = judge.judge(solutions)
+    judge_seconds = time.monotonic() - judged_at
+    measures, source, reason = _measure(recipe, use, judge, solutions, verdicts)
+    told = {
+        "judge": judge.name,
+        "card": use.card,
+        "measured_on": source,
+        "rows": len(solutions),
+        "measures": measures.to_json() if measures else None,
+        "reason": reason,
+        "abstained": sum(v.abstained or v.checked == 0 for v in verdicts) / len(verdicts),
+        "judge_seconds": judge_seconds,
+        "per_second": len(verdicts) / judge_seconds if judge_seconds > 0 else None,
+        "calls": len(verdicts),
+        **_warm_start(recipe, outcomes, verdicts),
+        "seconds": time.monotonic() - began,
+        "floor": use.floor.f1 if use.floor else None,
+    }
+    write_json(context.dir.measures, told)
+    context.events.emit("metrics", **{k: told[k] for k in ("accuracy", "all_negative", "abstained", "measures")})
+    if measures is None:
+        context.events.emit("warning", what=f"the judge was not measured: {reason}")
+    _refuse_below_floor(use, measures, reason)
+    return {"measures": str(context.dir.measures)}
+
+
+def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Completion], list[int | None]]:
+    """At least `use.measure` graded rollouts of the warm start, whole groups, kept in rollouts.jsonl."""
+    from sgpo_cli.generation.load import load_policy, load_tokenizer
+    from sgpo_cli.generation.prompts import fill, render
+    from sgpo_cli.generation.transformers_engine import TransformersEngine
+    from sgpo_cli.training.rewards import build_rewards
+    from sgpo_cli.verify.pool import Grader
+
+    recipe, model = context.recipe, context.recipe.model
+    tokenizer = load_tokenizer(context.policy(), chat_template=model.chat_template, revision=model.revision)
+    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision)
+    engine = TransformersEngine(policy, tokenizer, top_k=recipe.generation.top_k)
+    size = recipe.trainer.group_size
+    rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
+    completions: list[Completion] = []
+    for start in range(0, len(rows), _BATCH):
+        stops.raise_if_asked("stopped while the judge was measured; it starts over")
+        batch = rows[start : start + _BATCH]
+        completions += engine.generate(
+            [
+                render(fill(recipe.data.prompt, row.problem), tokenizer, chat=model.chat, system=model.system_prompt)
+                for row in batch
+            ],
+            max_new_tokens=recipe.trainer.max_completion_length,
+            temperature=recipe.generation.temperature,
+            top_p=recipe.generation.top_p,
+            seed=recipe.seed + start,
+        )
+        context.events.emit("progress", step=len(completions), total=len(rows))
+    with ExitStack() as graders:
+        rewards = build_rewards(recipe.reward, rows, lambda timeout: graders.enter_context(Grader(timeout=timeout)))
+        outcome = rewards.functions[rewards.outcome]
+        graded = outcome(completions=[done.text for done in completions], row=list(range(len(rows))))
+    return rows, completions, [None if value is None else int(value) for value in graded]
+
+
+def _problems(recipe: Recipe, count: int) -> list[Row]:
+    data = recipe.data
+    if data.source == "hops":
+        return problems(data.hops, count, recipe.seed, "heldout")
+    rows = load_rows(
+        data.source, split=data.split, config=data.config, revision=data.revision, columns=data.columns, limit=data.limit
+    )
+    return rows[:count]
+
+
+def _measure(
+    recipe: Recipe, use: JudgeUse, judge: Judge, solutions: list[Solution], verdicts: list[Verdict]
+) -> tuple[Measures | None, str | None, str | None]:
+    """The judge's figures, what they were measured on, and why there are none."""
+    if use.floor is not None and use.floor.data is not None:
+        labelled = _labelled(Path(use.floor.data))
+        read = judge.judge([solution for solution, _ in labelled])
+        truth = [label for _, label in labelled]
+        return processbench(zip(read, truth, strict=True)), use.floor.data, None
+    if recipe.data.source == "hops":
+        truth = [first_wrong_step(recipe.data.hops, s.problem, s.steps) for s in solutions]
+        return processbench(zip(verdicts, truth, strict=True)), "warm-start rollouts", None
+    return None, None, "no labelled steps: name a file of them in judge.floor.data"
+
+
+def _labelled(path: Path) -> list[tuple[Solution, int]]:
+    from sgpo_cli.judging.label import read_labelled
+
+    return read_labelled(path)
+
+
+def _warm_start(recipe: Recipe, outcomes: list[int | None], verdicts: list[Verdict]) -> dict[str, Any]:
+    """What the policy can do before RL: accuracy, share of all-negative groups, mean prefix score of wrong answers."""
+    size = recipe.trainer.group_size
+    known = [outcome for outcome in outcomes if outcome is not None]
+    groups = [classify(outcomes[start : start + size]) for start in range(0, len(outcomes), size)]
+    scores = [
+        v.prefix_score
+        for v, outcome in zip(verdicts, outcomes, strict=True)
+        if outcome == 0 and v.prefix_score is not None and v.checked > 0
+    ]
+    return {
+        "groups": len(groups),
+        "accuracy": sum(known) / len(known) if known else None,
+        "all_negative": sum(group == "all_negative" for group in groups) / len(groups),
+        "prefix_score": sum(scores) / len(scores) if scores else None,
+    }
+
+
+def _refuse_below_floor(use: JudgeUse, measures: Measures | None, reason: str | None) -> None:
+    if use.floor is None:
+        return
+    f1 = measures.f1 if measures else None
+    if f1 is None:
+        raise RunFailed(
+            f"judge {use.card} has a floor of F1 {use.floor.f1:.2f} but could not be measured: {reason or 'no labelled rows of both kinds'}",
+            fix="name labelled steps in judge.floor.data, or set judge.floor=null",
+        )
+    if f1 < use.floor.f1:
+        raise RunFailed(
+            f"judge {use.card} is below its floor: F1 {f1:.3f} < {use.floor.f1:.3f}",
+            fix="a bad judge is worse than none: choose another (sgpo list judges), or lower judge.floor.f1",
+        )

@@ -1,0 +1,260 @@
+"""The train stage's job: a recipe and a policy in, a trained policy and its ledger out; resumes by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from datasets.utils.logging import disable_progress_bar
+
+from sgpo_cli.data import hops
+from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
+from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
+from sgpo_cli.generation.transformers_engine import TransformersEngine
+from sgpo_cli.judging.split import split_steps
+from sgpo_cli.judging.verdict import Judge
+from sgpo_cli.methods.prefix import steps_score
+from sgpo_cli.methods.rescue import load_rescue
+from sgpo_cli.recipe.schema import HopsTask, Recipe
+from sgpo_cli.runs import stops
+from sgpo_cli.runs.events import EventWriter
+from sgpo_cli.runs.files import remove_tree
+from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete
+from sgpo_cli.training.heldout import HeldOut
+from sgpo_cli.training.ledger import Ledger, cut_back
+from sgpo_cli.training.problems import Problems, load_problems
+from sgpo_cli.training.recorder import Measured, Recorder
+from sgpo_cli.training.rewards import build_rewards
+from sgpo_cli.training.settings import grpo_config, updates_per_step
+from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
+from sgpo_cli.verify.pool import Grader
+
+
+def run_train(
+    *, recipe: Recipe, policy: Path, judge: Judge | None, stage: StageDir, events: EventWriter
+) -> dict[str, Any]:
+    """Trains `policy` as the recipe says; `stage.final` and `stage.path/best` are plain transformers folders.
+
+    Goes on from the newest complete checkpoint, and ends as an uninterrupted run would have. Call it on every rank of a
+    launch; rank 0 writes.
+
+    Returns:
+        `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
+        `best_accuracy`, `seconds`.
+
+    Raises:
+        UserError: data, settings or functions of the user's that cannot work.
+        RunFailed: a non-finite reward or loss, or a judge that abstains too often under `then: stop`.
+        Interrupted: a stop was asked for; a checkpoint is saved.
+    """
+    _quiet()
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        run = _Run(recipe, policy, judge, stage, events, stack)
+        run.go()
+        return {**run.outcome(), "seconds": time.perf_counter() - started}
+
+
+class _Run:
+    """One call of `run_train`: the pieces, built in order, and the training between them."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        policy: Path,
+        judge: Judge | None,
+        stage: StageDir,
+        events: EventWriter,
+        stack: ExitStack,
+    ) -> None:
+        self.recipe = recipe
+        self.stage = stage
+        model_card = recipe.model
+        self.tokenizer = load_tokenizer(
+            policy,
+            chat_template=model_card.chat_template,
+            revision=model_card.revision,
+            trust_remote_code=model_card.trust_remote_code,
+        )
+        self.problems = load_problems(recipe)
+        graders = _Graders(stack)
+        self.rewards = build_rewards(recipe.reward, self.problems.rows, graders)
+        self.steps_right = steps_right_of(recipe.data.hops) if recipe.data.source == "hops" else None
+        self.model = load_policy(
+            policy,
+            dtype=model_card.dtype,
+            revision=model_card.revision,
+            trust_remote_code=model_card.trust_remote_code,
+        )
+        config = grpo_config(recipe, stage.checkpoints, self.rewards.weights, self.model.dtype)
+        self.writes = config.process_index == 0
+        self.resume = newest(stage.checkpoints)
+        if self.writes:
+            remove_incomplete(stage.checkpoints)
+            cut_back(stage, self.position.step if self.position else 0)
+        self.ledger = Ledger(stage, events, recipe.trainer.steps, writes=self.writes)
+        stack.callback(self.ledger.close)
+        abstentions = recipe.judge
+        self.trainer = SgpoTrainer(
+            model=self.model,
+            reward_funcs=list(self.rewards.functions),
+            args=config,
+            train_dataset=_dataset(self.problems, self._prompts(self.problems)),
+            processing_class=self.tokenizer,
+            rescue=load_rescue(recipe.rescue),
+            judge=judge,
+            outcome=self.rewards.outcome,
+            max_abstained=abstentions.max_abstained if abstentions else 1.0,
+            then=abstentions.then if abstentions else "fallback",
+            on_batch=self.ledger.on_batch,
+            steps_right=self.steps_right,
+        )
+        self.heldout = self._heldout(graders)
+        self.recorder = self._recorder()
+        self.trainer.add_callback(self.recorder)
+        _silence_printing(self.trainer)
+
+    @property
+    def position(self) -> Position | None:
+        return self.resume[1] if self.resume else None
+
+    def go(self) -> None:
+        self.trainer.train(resume_from_checkpoint=str(self.resume[0]) if self.resume else None)
+        if self.recorder.stopped:
+            stops.raise_if_asked(f"stopped after step {self.recorder.saved_step} of {self.recipe.trainer.steps}")
+        self._save(self.stage.final)
+
+    def outcome(self) -> dict[str, Any]:
+        best = self.stage.path / "best"
+        return {
+            "final": str(self.stage.final),
+            "best": str(best) if self.recorder.best_step is not None else None,
+            "best_step": self.recorder.best_step,
+            "best_accuracy": self.recorder.best,
+            "steps": self.recipe.trainer.steps,
+            "heldout": self.recorder.last,
+        }
+
+    def _prompts(self, problems: Problems) -> list[Prompt]:
+        prompts = [self._prompt(row.problem) for row in problems.rows]
+        prompt_ids(prompts[:1], self.tokenizer)  # a prompt that cannot work is told before the first step
+        return prompts
+
+    def _prompt(self, problem: str) -> Prompt:
+        model = self.recipe.model
+        text = fill(self.recipe.data.prompt, problem)
+        return render(text, self.tokenizer, chat=model.chat, system=model.system_prompt)
+
+    def _heldout(self, graders: _Graders) -> HeldOut | None:
+        rows = self.problems.heldout
+        if not rows or not self.recipe.trainer.eval_every:
+            return None
+        trainer, generation = self.recipe.trainer, self.recipe.generation
+        graded = build_rewards(self.recipe.reward, rows, graders)
+        return HeldOut(
+            rows=rows,
+            prompts=[self._prompt(row.problem) for row in rows],
+            samples=trainer.eval_samples,
+            max_new_tokens=trainer.max_completion_length,
+            temperature=generation.temperature,
+            top_p=generation.top_p,
+            seed=self.recipe.seed,
+            outcomes=graded.functions[graded.outcome].score,
+            steps_right=self.steps_right,
+        )
+
+    def _recorder(self) -> Recorder:
+        trainer = self.recipe.trainer
+        return Recorder(
+            ledger=self.ledger,
+            updates_per_step=updates_per_step(self.recipe),
+            steps=trainer.steps,
+            eval_every=trainer.eval_every,
+            save_every=trainer.save_every,
+            keep=trainer.keep,
+            measure=self._measure if self.heldout is not None else None,
+            keep_best=lambda _step, _measured: self._save(self.stage.path / "best"),
+            wait=self.trainer.accelerator.wait_for_everyone,
+            position=self.position,
+        )
+
+    def _measure(self) -> Measured:
+        assert self.heldout is not None
+        accelerator = self.trainer.accelerator
+        engine = TransformersEngine(
+            accelerator.unwrap_model(self.trainer.model), self.tokenizer, top_k=self.recipe.generation.top_k
+        )
+        return self.heldout.measure(engine, rank=accelerator.process_index, ranks=accelerator.num_processes)
+
+    def _save(self, folder: Path) -> None:
+        """Writes the policy as a plain transformers folder, complete or not at all."""
+        if self.writes:
+            save_policy(self.trainer.accelerator.unwrap_model(self.trainer.model), self.tokenizer, folder)
+        self.trainer.accelerator.wait_for_everyone()
+
+
+class _Graders:
+    """One grader for each timeout, closed with the job."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._made: dict[float, Grader] = {}
+
+    def __call__(self, timeout: float) -> Grader:
+        if timeout not in self._made:
+            self._made[timeout] = self._stack.enter_context(Grader(timeout=timeout))
+        return self._made[timeout]
+
+
+def steps_right_of(task: HopsTask) -> StepsRight:
+    """For task `hops`: the share of a response's steps before the first wrong one; steps left out count as wrong."""
+
+    def share(problem: str, response: str) -> float:
+        steps = split_steps(response)
+        if not steps:
+            return 0.0
+        return steps_score(
+            hops.first_wrong_step(task, problem, steps), max(len(steps), hops.steps_needed(task, problem))
+        )
+
+    return share
+
+
+def _dataset(problems: Problems, prompts: list[Prompt]) -> Dataset:
+    """The rows in the order they are trained on; `row` is the index that our reward functions ask for."""
+    rows = [
+        {
+            "prompt": prompt,
+            "row": number,
+            "id": row.id,
+            "problem": row.problem,
+            "answer": row.answer,
+            "solution": row.solution,
+        }
+        for number, (row, prompt) in enumerate(zip(problems.rows, prompts, strict=True))
+    ]
+    return Dataset.from_list(rows).select(problems.order)
+
+
+def _quiet() -> None:
+    """TRL's and transformers' remarks to programmers are no news to the person at the screen."""
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    disable_progress_bar()
+    for name in ("transformers", "trl", "accelerate"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+
+
+def _silence_printing(trainer: SgpoTrainer) -> None:
+    """transformers prints every log line; the ledger is where they are kept."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)

@@ -1,0 +1,174 @@
+"""The ledger: what became of every group, step by step, in metrics.jsonl and rollouts.jsonl, and as events.
+
+Rank 0 writes; the others hold a ledger that writes nothing. A row of metrics.jsonl is written when the last update of its
+step is done, so that both files can be cut back to any checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
+from sgpo_cli.methods.outcomes import GroupClass
+from sgpo_cli.runs.events import EventWriter
+from sgpo_cli.runs.files import JsonLines, keep_jsonl
+from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.training.rollouts import Batch, Rollout
+
+CLASSES: tuple[GroupClass, ...] = ("all_correct", "all_negative", "mixed", "ungraded")
+_LAST = {"epoch", "num_tokens", "learning_rate"}
+"""Of TRL's metrics, those that are counters or settings: the last update's value stands, the others are averaged."""
+
+
+def cut_back(stage: StageDir, step: int) -> None:
+    """Drops what was recorded after `step`, the checkpoint's."""
+    for path in (stage.metrics, stage.rollouts):
+        keep_jsonl(path, lambda row: row["step"] <= step)
+
+
+class Ledger:
+    """Collects one step's batch and updates, and writes its row."""
+
+    def __init__(self, stage: StageDir, events: EventWriter, total: int, *, writes: bool) -> None:
+        """`total`: steps of the whole run; `writes`: true on rank 0."""
+        self.events = events
+        self.total = total
+        self.batch: Batch | None = None
+        self.updates: list[dict[str, Any]] = []
+        self._metrics = JsonLines(stage.metrics) if writes else None
+        self._rollouts = JsonLines(stage.rollouts) if writes else None
+        self._fallbacks = 0
+
+    def on_batch(self, batch: Batch) -> None:
+        """The rollouts of a step, before its updates."""
+        self.batch = batch
+        self.updates = []
+        if batch.fallback:
+            self._fallbacks += 1
+            if self._fallbacks == 1:
+                self.events.emit(
+                    "warning",
+                    step=batch.step,
+                    what=f"step {batch.step}: the judge abstained on too many rollouts, so this step is plain GRPO; "
+                    "later ones are counted in the ledger (judge.fallback)",
+                )
+        if self._rollouts is not None:
+            self._rollouts.extend(_rollout_rows(batch))
+
+    def on_update(self, logs: Mapping[str, Any]) -> None:
+        """TRL's figures of one optimizer update."""
+        self.updates.append(dict(logs))
+
+    def close_step(self, *, seconds: float, heldout: dict[str, Any] | None, heldout_start: dict[str, Any] | None) -> None:
+        """Writes the step's row and tells the world; `heldout_start` is the measurement before step 1."""
+        assert self.batch is not None
+        row = metrics_row(self.batch, self.updates, seconds=seconds, heldout=heldout, heldout_start=heldout_start)
+        if self._metrics is not None:
+            self._metrics.append(row)
+        told = ("accuracy", "steps_right", "reward", "grad_norm", "zero_advantage", "groups", "heldout", "seconds")
+        step = self.batch.step
+        self.events.emit("metrics", step=step, total=self.total, **{key: row[key] for key in told})
+        self.events.emit("progress", step=step, total=self.total)
+
+    def sync(self) -> None:
+        """Makes the rows durable; called before a checkpoint counts."""
+        for file in (self._metrics, self._rollouts):
+            if file is not None:
+                file.sync()
+
+    def close(self) -> None:
+        if self._fallbacks > 1:
+            self.events.emit("warning", what=f"{self._fallbacks} steps fell back to plain GRPO (too many abstentions)")
+        for file in (self._metrics, self._rollouts):
+            if file is not None:
+                file.close()
+
+
+def _rollout_rows(batch: Batch) -> Iterable[dict[str, Any]]:
+    for number, rows in enumerate(batch.groups()):
+        for sample, rollout in enumerate(rows):
+            yield rollout.to_json(step=batch.step, group=number, sample=sample)
+
+
+def metrics_row(
+    batch: Batch,
+    updates: list[dict[str, Any]],
+    *,
+    seconds: float,
+    heldout: dict[str, Any] | None,
+    heldout_start: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """The row of metrics.jsonl; a figure that is not known is null."""
+    rows = batch.rollouts
+    unguided = [rollout for rollout in rows if rollout.prefix_tokens == 0]
+    trl = _over_updates(updates)
+    return {
+        "step": batch.step,
+        "accuracy": mean(rollout.outcome for rollout in unguided),
+        "steps_right": mean(rollout.steps_right for rollout in unguided),
+        "reward": mean(rollout.reward for rollout in rows),
+        "loss": trl.get("loss"),
+        "grad_norm": trl.get("grad_norm"),
+        "entropy": trl.get("entropy"),
+        "kl": trl.get("kl"),
+        "completion_length": mean(rollout.tokens for rollout in rows),
+        "seconds": seconds,
+        "zero_advantage": mean(float(abs(rollout.advantage) <= ZERO_ADVANTAGE) for rollout in rows),
+        "groups": group_counts(batch),
+        "judge": {
+            "calls": batch.judge.calls,
+            "cached": batch.judge.cached,
+            "failed": batch.judge.failed,
+            "seconds": batch.judge.seconds,
+            "judged": batch.judged,
+            "abstained": sum(rollout.abstained for rollout in rows),
+            "fallback": batch.fallback,
+        },
+        "heldout": heldout,
+        "heldout_start": heldout_start,
+        "trl": trl,
+    }
+
+
+def group_counts(batch: Batch) -> dict[str, int]:
+    """How many groups were what: by outcome (these four sum to total), rescued, and with at least one ... rollout."""
+
+    def holding(rows_with: Any) -> int:
+        return sum(any(rows_with(rollout) for rollout in rows) for rows in batch.groups())
+
+    def abstained(rollout: Rollout) -> bool:
+        return rollout.abstained
+
+    def guided(rollout: Rollout) -> bool:
+        return rollout.prefix_tokens > 0
+
+    def truncated(rollout: Rollout) -> bool:
+        return rollout.truncated
+
+    counts = {"total": len(batch.kinds), **{kind: batch.kinds.count(kind) for kind in CLASSES}}
+    counts["rescued"] = sum(batch.rescued)
+    return counts | {
+        "abstained": holding(abstained),
+        "guided": holding(guided),
+        "truncated": holding(truncated),
+    }
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the known values; None when there are none."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _over_updates(updates: list[dict[str, Any]]) -> dict[str, Any]:
+    """TRL's metrics of a step: averaged over the updates that report them."""
+    merged: dict[str, Any] = {}
+    for key in dict.fromkeys(key for update in updates for key in update):
+        values = [update[key] for update in updates if update.get(key) is not None]
+        if values and key in _LAST:
+            merged[key] = values[-1]
+        else:
+            merged[key] = mean(values)
+    return merged

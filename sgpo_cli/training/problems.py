@@ -1,0 +1,84 @@
+"""Which problems each step trains on: the whole order is fixed before the first step, so that any step can be resumed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sgpo_cli.data import hops
+from sgpo_cli.data.rows import Row, load_rows, split_heldout
+from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.schema import Recipe
+
+_HELDOUT_SEED = 0
+"""The held-out problems do not depend on the recipe's seed, so that seeds are compared on the same ones."""
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Training rows, the order they come in (indices, one a group, steps * prompts_per_step of them), held-out rows."""
+
+    rows: list[Row]
+    order: list[int]
+    heldout: list[Row]
+
+
+def load_problems(recipe: Recipe) -> Problems:
+    """The recipe's problems; task `hops` gives fresh ones to every step."""
+    data, trainer = recipe.data, recipe.trainer
+    wanted = trainer.steps * trainer.prompts_per_step
+    if data.source == "hops":
+        rows = hops.problems(data.hops, min(wanted, data.limit or wanted), recipe.seed, "train")
+        heldout = hops.problems(data.hops, data.heldout, _HELDOUT_SEED, "heldout") if data.heldout else []
+    else:
+        everything = load_rows(
+            data.source,
+            split=data.split,
+            config=data.config,
+            revision=data.revision,
+            columns=data.columns,
+            limit=data.limit,
+        )
+        rows, heldout = split_heldout(everything, data.heldout, _HELDOUT_SEED)
+    return Problems(rows, _order(rows, wanted, recipe), heldout)
+
+
+def _order(rows: Sequence[Row], wanted: int, recipe: Recipe) -> list[int]:
+    """Indices of the rows, pass after pass until there are `wanted`.
+
+    `shuffled` draws a new order for each pass; `curriculum` goes from the easiest to the hardest in each, ties shuffled.
+    A step never holds a problem twice unless there are fewer problems than a step needs.
+    """
+    rng = random.Random(f"order {recipe.seed}")
+    fresh = recipe.data.source == "hops" and recipe.data.order == "shuffled" and len(rows) == wanted
+    if fresh:
+        return list(range(wanted))
+    order: list[int] = []
+    while len(order) < wanted:
+        once = list(range(len(rows)))
+        rng.shuffle(once)
+        if recipe.data.order == "curriculum":
+            once.sort(key=lambda i: _difficulty(rows[i]))
+        room = recipe.trainer.prompts_per_step - len(order) % recipe.trainer.prompts_per_step
+        order += _without_repeats(order, once, room, recipe.trainer.prompts_per_step)
+    return order[:wanted]
+
+
+def _without_repeats(order: Sequence[int], once: list[int], room: int, per_step: int) -> list[int]:
+    """`once`, with those that the unfinished step holds already moved behind the step's end."""
+    if room == per_step or len(once) < per_step:
+        return once
+    held = set(order[len(order) - (per_step - room) :])
+    first = [i for i in once if i not in held][:room]
+    chosen = set(first)
+    return first + [i for i in once if i not in chosen]
+
+
+def _difficulty(row: Row) -> float:
+    if row.difficulty is None:
+        raise UserError(
+            f"row {row.id!r} has no difficulty, and data.order is curriculum",
+            fix="name the column that holds it: data.columns.difficulty=...",
+        )
+    return row.difficulty

@@ -1,0 +1,104 @@
+"""One rollout and one batch of them, as the trainer hands them to the ledger: plain data, the same on every rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sgpo_cli.judging.verdict import Verdict
+from sgpo_cli.methods.groups import Reason
+from sgpo_cli.methods.outcomes import GroupClass, Outcome
+
+
+@dataclass(slots=True)
+class Rollout:
+    """A response with all that is known of it."""
+
+    id: str
+    problem: str
+    reference: str | None
+    answer: str | None
+    response: str
+    tokens: int
+    """Length of the response in tokens, EOS included."""
+    truncated: bool
+    """Cut off by the length limit: it does not end in EOS."""
+    outcome: Outcome = None
+    reward: float | None = None
+    """What the advantage used; None when nothing could grade it or it is outside its group's baseline."""
+    other: float = 0.0
+    """Weighted sum of the rewards besides the outcome."""
+    advantage: float = 0.0
+    reason: Reason = "verified"
+    verdict: Verdict | None = None
+    prefix: float | None = None
+    """Prefix score in the rescue's unit; None when not judged or abstained."""
+    abstained: bool = False
+    """The judge was asked and gave nothing to grade by."""
+    step_ends: list[int] | None = None
+    """Character offsets where the steps of `response` end; None when it was not split."""
+    steps_right: float | None = None
+    """Share of its steps before the first wrong one, where the task or a judge knows."""
+    prefix_tokens: int = 0
+    """Ground-truth tokens injected at its start."""
+
+    def to_json(self, *, step: int, group: int, sample: int) -> dict[str, Any]:
+        """The row of rollouts.jsonl."""
+        return {
+            "step": step,
+            "group": group,
+            "sample": sample,
+            "id": self.id,
+            "problem": self.problem,
+            "response": self.response,
+            "prefix_tokens": self.prefix_tokens,
+            "outcome": self.outcome,
+            "reward": self.reward,
+            "advantage": self.advantage,
+            "truncated": self.truncated,
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
+            "reason": self.reason,
+            "step_ends": self.step_ends,
+        }
+
+
+@dataclass(slots=True)
+class JudgeFigures:
+    """What judging cost in one step, over all ranks."""
+
+    calls: int = 0
+    """Solutions that the judge was asked about, retries included."""
+    cached: int = 0
+    """Verdicts taken from an equal solution of the same batch."""
+    failed: int = 0
+    """Verdicts given up because the judge raised."""
+    seconds: float = 0.0
+    """Wall time of the slowest rank."""
+
+    def add(self, other: JudgeFigures) -> None:
+        self.calls += other.calls
+        self.cached += other.cached
+        self.failed += other.failed
+        self.seconds = max(self.seconds, other.seconds)
+
+
+@dataclass(slots=True)
+class Batch:
+    """All rollouts of one step, group by group, after rewards, verdicts and advantages."""
+
+    step: int
+    group_size: int
+    rollouts: list[Rollout]
+    kinds: list[GroupClass]
+    """Class of each group by outcome, before any rescue."""
+    rescued: list[bool]
+    """All-negative groups that the rescue gave a non-zero advantage."""
+    judge: JudgeFigures = field(default_factory=JudgeFigures)
+    judged: int = 0
+    """Rollouts that the judge was asked about."""
+    fallback: bool = False
+    """Too many abstentions: the step is plain GRPO."""
+
+    def groups(self) -> list[list[Rollout]]:
+        g = self.group_size
+        return [self.rollouts[start : start + g] for start in range(0, len(self.rollouts), g)]
