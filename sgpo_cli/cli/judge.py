@@ -43,7 +43,8 @@ def judge(
     with progress("judging", None, screen.out, unit="rows") as bar:
 
         def tell(now: Progress) -> None:
-            bar.update(now.done, total=now.total, abstained=now.abstained, wrong=now.wrong)
+            bar.update(now.done, total=now.total, abstained=now.abstained, wrong=now.done - now.no_error - now.abstained)
+            stops.raise_if_asked("stopped; the labels so far are kept")
 
         try:
             summary = label_file(
@@ -57,11 +58,12 @@ def judge(
             )
         except Interrupted as stop:
             raise Interrupted(stop.what, code=stop.exit_code, fix="the same command goes on") from stop
-    document = summary.to_json()
-    screen.show(judge_table(document.get("measures"), title=f"{judge_name} on {rows}"), document)
-    if summary.complete_before:
+    table = judge_table(summary.to_json() if summary.measures else None, title=f"{judge_name} on {rows}")
+    screen.show(table, summary.to_json())
+    if summary.complete:
         screen.say("complete already: same input, same judge; nothing was done")
-    screen.say(f"labelled: {out} ({summary.rows} rows, {summary.abstained} abstained)")
+    counts = f"{summary.total} rows, {summary.no_error} without an error found, {summary.abstained} abstained"
+    screen.say(f"labelled: {out} ({counts})")
     if examples:
         _show(out, examples, screen)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
-import click
 import typer
 
 import sgpo_cli
@@ -49,26 +50,25 @@ app.command("list")(listing.list_cards)
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code (0 done, 1 failed, 2 wrong input, 130/143 interrupted)."""
     try:
-        code = app(args=arguments, standalone_mode=False)
+        app(args=arguments)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
     except SgpoError as problem:
         from sgpo_cli.display.console import show_error
 
         show_error(problem)
         return problem.exit_code
-    except click.ClickException as problem:
-        problem.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        typer.echo("stopped", err=True)
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) went away: nothing is wrong.
-        sys.stderr.close()
-        return 0
-    return code if isinstance(code, int) else 0
+    return 0
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def run() -> None:
+    # Commands that have a state to save install their own handlers; the others just end.
+    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)
     sys.exit(main())
 
 

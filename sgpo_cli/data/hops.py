@@ -137,8 +137,8 @@ def _draw(task: HopsTask, n: int, seed: int, split: Split) -> Iterator[tuple[int
         tries += 1
         if tries > 1000 + 200 * (len(seen) + 1):
             raise UserError(
-                f"task hops with {task.entities} entities, {task.relations} relations and {task.hops} hops has no more than "
-                f"{len(seen)} different {split} problems, and {n} more are asked for",
+                f"task hops with {task.entities} entities, {task.relations} relations and {task.hops} hops has no more "
+                f"than {len(seen)} different {split} problems, and {n} more are asked for",
                 fix="ask for fewer problems, or raise data.hops.hops",
             )
         if split_of(text) != split or (split != "train" and text in seen):

@@ -16,7 +16,7 @@ PAD, BOS, EOS, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
 
 def vocabulary(task: HopsTask) -> list[str]:
-    """All tokens, by id: four special ones, the answer's marker, relations, entities (107 with the default settings)."""
+    """All tokens, by id: four special ones, the answer's marker, relations, entities (107 with default settings)."""
     relations = [f"r{number}" for number in range(task.relations)]
     entities = [f"e{number}" for number in range(task.entities)]
     return [PAD, BOS, EOS, UNKNOWN, MARKER, *relations, *entities]

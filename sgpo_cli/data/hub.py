@@ -1,4 +1,4 @@
-"""Rows of a data set that the `datasets` library opens: a saved folder, a folder of parquet or JSONL files, a hub id."""
+"""Rows of a data set that the `datasets` library opens: a saved folder, a folder of parquet or JSONL, a hub id."""
 
 from __future__ import annotations
 

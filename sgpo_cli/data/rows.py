@@ -42,17 +42,15 @@ def load_rows(
     """The rows of a source, in its order.
 
     Args:
-        source: a `.jsonl` (or `.json` lines) file, a folder written by `save_to_disk` or holding parquet/jsonl files,
-        or a
-            hub id. A path that exists always wins over a hub id.
+        source: a `.jsonl` (or `.json` lines) file, a folder written by `save_to_disk` or holding parquet/jsonl
+            files, or a hub id. A path that exists always wins over a hub id.
         split, config, revision: of a folder or hub data set; a single JSONL file has no splits.
         columns: which column holds what; null reads `problem`, `answer`.
         limit: only the first so many rows.
 
     Raises:
         UserError: nothing there, nothing in it, a broken line (`file:line`), a missing column (those there are
-        named), a
-            row without a problem (its place is named), or a hub that cannot be reached.
+            named), a row without a problem (its place is named), or a hub that cannot be reached.
     """
     mapping = column_map(columns or Columns())
     path = Path(source)

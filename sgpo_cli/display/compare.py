@@ -26,7 +26,7 @@ def compare_json(runs: Sequence[RunDir]) -> dict[str, Any]:
 def _document(facts: list[RunFacts]) -> dict[str, Any]:
     return {
         "runs": [_reached(run) for run in facts],
-        "recipe": recipe_differences(facts),
+        "recipe": {difference.key: difference.values for difference in recipe_differences(facts)},
         "benchmarks": {bench: _overlaps(bench, facts) for bench in _benches(facts)},
     }
 
@@ -72,18 +72,27 @@ def compare_table(runs: Sequence[RunDir]) -> RenderableType:
     parts: list[RenderableType] = []
     for start in range(0, len(facts), RUNS_A_TABLE):
         chosen = slice(start, start + RUNS_A_TABLE)
-        parts += [_recipe_table(document, chosen), _reached_table(document, chosen)]
+        parts += [_recipe_table(facts, chosen), _reached_table(document, chosen)]
     return Group(*parts, *_overlap_lines(document))
 
 
-def _recipe_table(document: Mapping[str, Any], chosen: slice) -> RenderableType:
-    names = [run["name"] for run in document["runs"][chosen]]
-    if not document["recipe"]:
+def _recipe_table(facts: list[RunFacts], chosen: slice) -> RenderableType:
+    """The keys that differ; of a section that another run lacks or has in another kind, only the first key."""
+    differences = recipe_differences(facts)
+    if not differences:
         return Text("The recipes are the same.", style="quiet")
-    table = new_table("recipe", *names, title="What differs in the recipes")
-    for key, values in document["recipe"].items():
-        table.add_row(key, *(words.DASH if value is None else str(value) for value in values[chosen]))
-    return table
+    table = new_table("recipe", *(run.name for run in facts[chosen]), title="What differs in the recipes")
+    told: set[str] = set()
+    left_out = 0
+    for difference in differences:
+        section = difference.key.rpartition(".")[0]
+        if not difference.everywhere and section in told:
+            left_out += 1
+            continue
+        told.add(section)
+        table.add_row(difference.key, *(words.DASH if v is None else str(v) for v in difference.values[chosen]))
+    note = f"{words.plural(left_out, 'setting')} that only some of them have: --json"
+    return Group(table, Text(note, style="quiet")) if left_out else table
 
 
 def _reached_table(document: Mapping[str, Any], chosen: slice) -> RenderableType:

@@ -15,7 +15,7 @@ from sgpo_cli.runs.files import read_json
 from sgpo_cli.runs.rundir import RunDir, StageDir
 
 Point = tuple[int, float]
-StageStatus = Literal["done", "interrupted", "failed", "not run"]
+StageStatus = Literal["done", "unfinished", "failed", "not run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class RunFacts:
     """Share of all groups."""
     rescued: list[Point] = field(default_factory=list)
     """Share of the all-negative groups, at steps that had any."""
+    rescued_share: float | None = None
+    """The same over the whole run."""
     train_seconds: float | None = None
     """Sum over the steps."""
     benches: list[dict[str, Any]] = field(default_factory=list)
@@ -86,6 +88,7 @@ def gather(run: RunDir) -> RunFacts:
         heldout=heldout_curve(rows, "accuracy"),
         all_negative=_curve(rows, lambda row: _ratio(row.get("groups"), "all_negative", "total")),
         rescued=_curve(rows, lambda row: _ratio(row.get("groups"), "rescued", "all_negative")),
+        rescued_share=_overall(rows, "rescued", "all_negative"),
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
         benches=run.summaries(),
         judge=read_json(judge) if judge.exists() else None,
@@ -117,6 +120,12 @@ def _ratio(groups: Mapping[str, int | None] | None, part: str, whole: str) -> fl
     return (groups.get(part) or 0) / (groups[whole] or 1)
 
 
+def _overall(rows: list[dict[str, Any]], part: str, whole: str) -> float | None:
+    """The ratio of two group counts summed over all steps."""
+    sums = {key: sum((row.get("groups") or {}).get(key) or 0 for row in rows) for key in (part, whole)}
+    return sums[part] / sums[whole] if sums[whole] else None
+
+
 def _stages(run: RunDir) -> list[StageFacts]:
     planned = read_json(run.plan)["stages"] if run.plan.exists() else []
     names = [(stage["name"], stage.get("kind") or stage["name"]) for stage in planned]
@@ -125,7 +134,7 @@ def _stages(run: RunDir) -> list[StageFacts]:
 
 def _stage(name: str, kind: str, stage: StageDir) -> StageFacts:
     seconds, sessions, failed = _worked(stage)
-    status: StageStatus = "not run" if sessions == 0 else "failed" if failed else "interrupted"
+    status: StageStatus = "not run" if sessions == 0 else "failed" if failed else "unfinished"
     if stage.done.exists():
         status = "done"
     return StageFacts(name, kind, status, seconds, sessions, shared=stage.path.is_symlink())
@@ -170,9 +179,21 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-def recipe_differences(runs: list[RunFacts]) -> dict[str, list[Any]]:
-    """Recipe keys that are not the same in all runs, with each run's value (None where the key is absent)."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A recipe key that is not the same in all runs. `everywhere`: every run has it (a kind brings its own keys)."""
+
+    key: str
+    values: list[Any]
+    everywhere: bool
+
+
+def recipe_differences(runs: list[RunFacts]) -> list[Difference]:
+    """The keys that differ, in the recipes' order, with each run's value (None where the key is absent)."""
     leaves = [flat({k: v for k, v in run.recipe.items() if k != "name"}) for run in runs]
-    keys = dict.fromkeys(key for leaf in leaves for key in leaf)
-    rows = {key: [leaf.get(key) for leaf in leaves] for key in keys}
-    return {key: values for key, values in rows.items() if any(value != values[0] for value in values)}
+    found = []
+    for key in dict.fromkeys(key for leaf in leaves for key in leaf):
+        values = [leaf.get(key) for leaf in leaves]
+        if any(value != values[0] for value in values):
+            found.append(Difference(key, values, all(key in leaf for leaf in leaves)))
+    return found

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
+from sgpo_cli.display.words import visible
+
 Row = Mapping[str, Any]
 GroupClass = Literal["all_correct", "all_negative", "mixed", "ungraded"]
 
@@ -56,4 +58,8 @@ REASONS = {
 def reason_words(row: Row) -> str | None:
     """Why a rollout got its advantage, when the group's class does not say it already."""
     reason = row.get("reason")
-    return None if reason in (None, "verified", "rescued") else REASONS.get(str(reason), str(reason).replace("_", " "))
+    return (
+        None
+        if reason in (None, "verified", "rescued")
+        else REASONS.get(str(reason), visible(str(reason).replace("_", " ")))
+    )

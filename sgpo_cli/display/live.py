@@ -106,7 +106,7 @@ class progress:
 
     def update(self, done: int, *, total: int | None = None, description: str | None = None, **counts: float) -> None:
         """`done` so far (not the difference); `counts` are shown as they are named, `_` as a space."""
-        if done < self.job.step or (self.job.step == 0 and description is not None and description != self.job.name):
+        if done < self.job.step or description not in (None, self.job.name):
             self.job.pace = Pace()
         self.job.step, self.job.total = done, self.job.total if total is None else total
         self.job.name = self.job.name if description is None else description

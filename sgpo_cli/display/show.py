@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sgpo_cli.display import words
 from sgpo_cli.display.bars import group_bar, group_legend
-from sgpo_cli.display.groups import Row, class_words, groups_of, reason_words
+from sgpo_cli.display.groups import Row, class_of, class_words, groups_of, reason_words, was_rescued
 from sgpo_cli.display.steps import legend_text, render_steps, verdict_words
 from sgpo_cli.errors import UserError
 from sgpo_cli.runs.rundir import RunDir
@@ -58,6 +58,8 @@ def render_step(
 def render_document(document: Mapping[str, Any], *, limit: int | None = GROUPS_SHOWN) -> RenderableType:
     """What `step_json` gathered, for a terminal."""
     groups = list(groups_of(document["rollouts"]))
+    if limit and len(groups) > limit:
+        groups.sort(key=_unlike_rescued)
     shown = groups[: limit or None]
     parts: list[RenderableType] = [*_ledger(document), legend_text()]
     for group in shown:
@@ -69,6 +71,12 @@ def render_document(document: Mapping[str, Any], *, limit: int | None = GROUPS_S
             Text(f"{words.plural(left, 'more group')} of this step: --group N, or --all", style="quiet"),
         ]
     return Group(*parts)
+
+
+def _unlike_rescued(group: Sequence[Row]) -> int:
+    """Where not all groups are shown, those with the most to see come first: rescued, all-negative, mixed."""
+    order = ("all_negative", "mixed", "ungraded", "all_correct")
+    return -1 if was_rescued(group) else order.index(class_of(group))
 
 
 def _ledger(document: Mapping[str, Any]) -> list[RenderableType]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sgpo_cli.display.words import visible
 from sgpo_cli.runs.events import Event
 
 Status = Literal["waiting", "running", "done", "skipped", "failed"]
@@ -127,4 +128,4 @@ def warning_text(event: Event) -> str:
     """A warning event's message: `data.what`, with `data.fix` behind it."""
     what = str(event.data.get("what") or event.data.get("message") or event.data)
     fix = event.data.get("fix")
-    return f"{what}; {fix}" if fix else what
+    return visible(f"{what}; {fix}" if fix else what)

@@ -61,6 +61,9 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
         if text := response[start:end].strip("\n").rstrip():
             pieces.append(Step(index, text, state))
         start = end
+    if not row.get("step_ends") and pieces and all(len(line) <= _SHORT for line in pieces[0].text.split("\n")):
+        # Nobody split it (no judge): short lines are still read more easily side by side.
+        return [Step(0, line, pieces[0].state) for line in pieces[0].text.split("\n") if line]
     return pieces
 
 

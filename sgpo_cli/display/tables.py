@@ -120,8 +120,8 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
         lines.append(("held-out accuracy", f"{_from_to(facts.heldout, words.share)}{tail}"))
     if facts.all_negative:
         lines.append(("all-negative groups", _from_to(facts.all_negative, words.percent)))
-    if any(value for _, value in facts.rescued):
-        lines.append(("rescued of them", _from_to(facts.rescued, words.percent)))
+    if facts.rescued_share:
+        lines.append(("rescued", f"{words.percent(facts.rescued_share)} of them, over all steps"))
     if facts.judge and facts.judge.get("measures"):
         lines.append(("judge", judge_line(facts.judge)))
     if facts.seconds is not None:
@@ -138,8 +138,8 @@ def _from_to(curve: Sequence[tuple[int, float]], write: Any) -> str:
 def judge_line(judge: Mapping[str, Any]) -> str:
     measures = judge["measures"]
     name = judge.get("card") or judge.get("judge")
-    rows = words.number(judge.get("rows"))
-    return f"{name}: F1 {words.share(measures.get('f1'))} on {rows} rows of {judge['measured_on']}"
+    rows = f"{labelled_rows(measures):,}"
+    return f"{name}: F1 {words.share(measures.get('f1'))} on {rows} rows ({judge['measured_on']})"
 
 
 def bench_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
@@ -175,12 +175,23 @@ def judge_table(measures: Mapping[str, Any] | None, *, title: str | None = None)
     if not measures:
         return Text("no labelled rows: the judge was not measured", style="note")
     table = new_table("figure", "value", "95% interval", "what it is", title=title, right=(1, 2))
-    ci95 = measures.get("ci95") or {}
     for key, name, meaning in JUDGE_FIGURES:
         of = {"acc_error": "n_error", "acc_correct": "n_correct"}.get(key)
         rows = f", of {words.plural(measures[of], 'row')}" if of and measures.get(of) is not None else ""
-        table.add_row(name, words.share(measures.get(key)), words.interval(ci95.get(key)), f"{meaning}{rows}")
+        table.add_row(
+            name, words.share(measures.get(key)), words.interval(measure_interval(measures, key)), f"{meaning}{rows}"
+        )
     return table
+
+
+def measure_interval(measures: Mapping[str, Any], key: str) -> Sequence[float] | None:
+    """The 95% interval of one of a judge's measures (`acc_error_ci95`, ...)."""
+    return measures.get(f"{key}_ci95")
+
+
+def labelled_rows(measures: Mapping[str, Any]) -> int:
+    """How many labelled rows a judge was measured on."""
+    return (measures.get("n_error") or 0) + (measures.get("n_correct") or 0)
 
 
 JUDGE_FIGURES = (

@@ -72,9 +72,9 @@ def _train_figures(train: TrainState) -> list[Text]:
 
 
 def _figure(name: str, value: str, picture: str | Text) -> Text:
-    line = Text(f"{name:<17} ", style="quiet", no_wrap=True)
+    line = Text(no_wrap=True).append(f"{name:<17} ", style="quiet")
     line.append(f"{value:<7} ", style="title" if name.startswith("held-out") else "default")
-    return line.append(picture, style="default") if isinstance(picture, str) else line.append_text(picture)
+    return line.append(picture) if isinstance(picture, str) else line.append_text(picture)
 
 
 def plain_line(stage: StageState, train: TrainState, now: float) -> str:

@@ -58,9 +58,11 @@ def interval(ci95: Sequence[float] | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`0.4 s`, `48 s`, `2 min 10 s`, `3 h 05 min`."""
+    """`19 ms`, `0.4 s`, `48 s`, `2 min 10 s`, `3 h 05 min`."""
     if seconds is None:
         return DASH
+    if 0 < seconds < 0.1:
+        return f"{1000 * seconds:.2g} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

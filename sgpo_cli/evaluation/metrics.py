@@ -17,7 +17,7 @@ of one problem as copies of each other, the cautious end) with the weight of PRI
 Then a Wilson score interval for p with n_eff = min(N, n/r') and, since r is estimated from n problems, the quantile of
 Student's t with n - 1 degrees of freedom in place of the normal one. 0 of 30 gives [0, .12] and 30 of 30 [.88, 1]
 for any k; one problem gives [0, 1]. With k = 1 it is Wilson's interval with t. Coverage is simulated in
-tests/evaluation/test_interval.py.
+tests/evaluation/test_eval_interval.py.
 """
 
 from __future__ import annotations

@@ -185,7 +185,9 @@ def _finished(partial: Path, key: str, batches: Sequence[Batch]) -> dict[int, di
     if not rows or rows[0].get("key") != key:
         partial.unlink(missing_ok=True)
         return {}
-    return {row["batch"]: row for row in rows[1:] if 0 <= row["batch"] < len(batches)}
+    # A kill after the key and before the first batch leaves a second key line behind.
+    drawn = [row for row in rows if "batch" in row]
+    return {row["batch"]: row for row in drawn if 0 <= row["batch"] < len(batches)}
 
 
 def grade_drawn(bench: Bench, drawn: Sequence[Drawn], grader: Grader) -> list[Scored]:

@@ -61,19 +61,12 @@ def load_tokenizer(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
-    use_template(tokenizer, chat_template)
-    return tokenizer
-
-
-def use_template(tokenizer: PreTrainedTokenizerBase, file: str | Path | None) -> None:
-    """Replaces the tokenizer's chat template by the text of `file`; None leaves it. `UserError` when it cannot be
-    read.
-    """
-    if file is not None:
+    if chat_template is not None:
         try:
-            tokenizer.chat_template = Path(file).read_text(encoding="utf-8")
+            tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
         except OSError as problem:
-            raise UserError(f"cannot read the chat template: {problem.strerror}", where=str(file)) from None
+            raise UserError(f"cannot read the chat template: {problem.strerror}", where=str(chat_template)) from None
+    return tokenizer
 
 
 def load_policy(
@@ -195,6 +188,5 @@ def _cannot_open(what: str, path: str | Path, problem: Exception) -> UserError:
     return UserError(
         f"neither a local folder, nor a {what} that the hub gives us now ({reason})",
         where=str(path),
-        fix="check the name and the network (and HF_TOKEN for gated models); a local folder can stand in:
-        model.path=FOLDER",
+        fix="check the name and the network (and HF_TOKEN for gated models); a local folder can stand in (model.path)",
     )

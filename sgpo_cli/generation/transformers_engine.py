@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sgpo_cli.generation.decode import Sampling, decode
 from sgpo_cli.generation.engine import Completion
-from sgpo_cli.generation.prompts import Prompt, prompt_ids, render
+from sgpo_cli.generation.prompts import Prompt, prompt_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,21 +27,16 @@ class TransformersEngine:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        chat: bool | None = None,
-        system: str | None = None,
         batch_size: int = 256,
         top_k: int = 0,
     ) -> None:
         """
         Args:
-            chat, system: how prompts given as text are rendered (see `render`); messages are taken as they are.
             batch_size: the most answers sampled at once; part of what decides the samples, like the seed.
             top_k: most likely tokens to sample from; 0 is all.
         """
         self.model = model
         self.tokenizer = tokenizer
-        self.chat = chat
-        self.system = system
         self.batch_size = batch_size
         self.top_k = top_k
         self.stop_ids = stop_ids(model, tokenizer)
@@ -49,19 +44,16 @@ class TransformersEngine:
     def generate(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float, top_p: float, seed: int
     ) -> list[Completion]:
-        asked = [self._rendered(prompt) for prompt in prompts]
-        ids = prompt_ids(asked, self.tokenizer)
+        ids = prompt_ids(prompts, self.tokenizer)
         made = self.generate_ids(ids, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
-        texts = self.tokenizer.batch_decode(made, skip_special_tokens=True)
         return [
-            Completion(text=text, ids=tuple(new), truncated=not new or new[-1] not in self.stop_ids)
-            for text, new in zip(texts, made, strict=True)
+            Completion(
+                text=self.tokenizer.decode(new, skip_special_tokens=True),
+                ids=tuple(new),
+                truncated=new[-1] not in self.stop_ids,
+            )
+            for new in made
         ]
-
-    def _rendered(self, prompt: Prompt) -> Prompt:
-        if isinstance(prompt, str):
-            return render(prompt, self.tokenizer, chat=self.chat, system=self.system)
-        return prompt
 
     def generate_ids(
         self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float, top_p: float, seed: int

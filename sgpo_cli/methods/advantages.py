@@ -1,7 +1,7 @@
 """Advantages of one group from its rewards.
 
-GRPO (arXiv 2402.03300, section 4.1): (r - mean) / std. TRL's convention is followed, so that `std` gives what TRL would:
-the unbiased standard deviation (n - 1), plus 1e-4. Plain floats; a group is a handful of rows.
+GRPO (arXiv 2402.03300, section 4.1): (r - mean) / std. TRL's convention is followed, so that `std` gives what TRL
+would: the unbiased standard deviation (n - 1), plus 1e-4. Plain floats; a group is a handful of rows.
 """
 
 from __future__ import annotations

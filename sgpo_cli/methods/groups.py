@@ -8,7 +8,16 @@ from typing import Literal, Protocol
 from sgpo_cli.methods.outcomes import GroupClass, Outcome, classify
 
 Reason = Literal[
-    "verified", "no_contrast", "ungraded", "rescued", "graded", "equal_scores", "abstained", "truncated", "alone", "fallback"
+    "verified",
+    "no_contrast",
+    "ungraded",
+    "rescued",
+    "graded",
+    "equal_scores",
+    "abstained",
+    "truncated",
+    "alone",
+    "fallback",
 ]
 """Why a rollout got its advantage.
 

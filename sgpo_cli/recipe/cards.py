@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sgpo_cli.errors import RecipeError, UserError
 from sgpo_cli.recipe.evalcard import EvalCard
 from sgpo_cli.recipe.kinds import JudgeCard
+from sgpo_cli.recipe.lookup import listed, look
 from sgpo_cli.recipe.nodes import Findings, Node, Place, shown
 from sgpo_cli.recipe.walker import BAD, read
 from sgpo_cli.recipe.words import did_you_mean
@@ -58,25 +59,25 @@ def find_card(kind: Kind, name: str | Path, *, beside: Sequence[Path] = ()) -> P
     """
     text = str(name)
     if is_path(text):
-        for root in (*beside, Path.cwd()):
-            found = root / Path(text).expanduser()
-            if found.is_file():
-                return found.resolve()
+        found = look(text, [*beside, Path.cwd()])
+        if found is not None and found.is_file():
+            return found
         raise UserError(f"no such {_ONE[kind]}: {text}", fix=_near_paths(kind, text))
     places = [*beside, *card_dirs(kind)]
     for root in places:
         for suffix in _SUFFIXES:
-            if (root / f"{text}{suffix}").is_file():
-                return (root / f"{text}{suffix}").resolve()
+            found = look(f"{text}{suffix}", [root])
+            if found is not None and found.is_file():
+                return found
     names = [card.name for card in list_cards(kind, beside=beside)]
     looked = ", ".join(dict.fromkeys(shown(place) for place in places))
-    raise UserError(f"no {_ONE[kind]} {text!r}", fix=f"{did_you_mean(text, names, _ONE[kind] + 's')} (looked in {looked})")
+    advice = did_you_mean(text, names, f"{_ONE[kind]}s")
+    raise UserError(f"no {_ONE[kind]} {text!r}", fix=f"{advice} (looked in {looked})")
 
 
 def _near_paths(kind: Kind, text: str) -> str:
     """Advice for a path where nothing stands: files beside it, and the cards that need no path."""
-    parent = Path(text).expanduser().parent
-    there = [str(path) for suffix in _SUFFIXES for path in sorted(parent.glob(f"*{suffix}"))] if parent.is_dir() else []
+    there = [str(path) for path in listed(Path(text).parent) if path.suffix in _SUFFIXES]
     names = [card.name for card in list_cards(kind)]
     return did_you_mean(text, [*there, *names], f"{_ONE[kind]}s here")
 
@@ -85,10 +86,9 @@ def list_cards(kind: Kind, *, beside: Sequence[Path] = ()) -> list[Card]:
     """The cards that a bare name reaches, by name; an earlier directory's card hides a later one of the same name."""
     found: dict[str, Card] = {}
     for root in (*beside, *card_dirs(kind)):
-        if root.is_dir():
-            for path in sorted(root.iterdir()):
-                if path.suffix in _SUFFIXES and path.is_file() and path.stem not in found:
-                    found[path.stem] = Card(path.stem, path.resolve(), _description(path))
+        for path in listed(root):
+            if path.suffix in _SUFFIXES and path.is_file() and path.stem not in found:
+                found[path.stem] = Card(path.stem, path.resolve(), _description(path))
     return sorted(found.values(), key=lambda card: card.name)
 
 
@@ -133,9 +133,9 @@ def load_eval_card(name: str | Path) -> EvalCard:
 
 def _local_file(node: Node, beside: Path, findings: Findings) -> str:
     text = str(node.value)
-    for root in (Path.cwd(), beside):
-        if (root / Path(text).expanduser()).exists():
-            return str((root / Path(text).expanduser()).resolve())
+    found = look(text, [Path.cwd(), beside])
+    if found is not None:
+        return str(found)
     looked = f"looked in {shown(Path.cwd())} and {shown(beside)}"
     findings.add("file", f"no such file: {text}", node.place, f"{looked}; name a JSONL file that exists")
     return text
@@ -143,13 +143,15 @@ def _local_file(node: Node, beside: Path, findings: Findings) -> str:
 
 def _check_eval_card(tree: Node, findings: Findings) -> None:
     assert isinstance(tree.value, dict)
-    given = [key for key in ("hub", "file", "task") if (child := tree.child(key)) is not None and child.value is not None]
+    origins = {key: tree.child(key) for key in ("hub", "file", "task")}
+    given = [key for key, child in origins.items() if child is not None and child.value is not None]
     if len(given) != 1:
         what = f"an eval card has exactly one of hub, file and task, not {' and '.join(given) or 'none'}"
         findings.add("hub", what, tree.value[given[-1]].place if given else tree.place)
     prompt = tree.child("prompt")
     if prompt is not None and isinstance(prompt.value, str) and "{problem}" not in prompt.value:
-        findings.add("prompt", "prompt does not hold {problem}", prompt.place, "write {problem} where the problem belongs")
+        fix = "write {problem} where the problem belongs"
+        findings.add("prompt", "prompt does not hold {problem}", prompt.place, fix)
 
 
 def _read_card(hint: Any, tree: Node, path: Path, findings: Findings, label: str) -> Any:

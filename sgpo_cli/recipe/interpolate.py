@@ -1,53 +1,65 @@
 """Interpolation: `${seed}`, `${trainer.steps}`, `${oc.env:HOME}`, by OmegaConf, with the mistake at its own line.
 
-A key that the recipe leaves out has its default. Literal `${` is written `\\${`. OmegaConf is imported only when a recipe
-interpolates: it takes longer to import than a recipe takes to load.
+A key that the recipe leaves out has its default. Literal `${` is written `\\${`. OmegaConf is imported only when a
+recipe interpolates: it takes longer to import than a recipe takes to load.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from typing import Any
 
-from sgpo_cli.recipe.nodes import Findings, Node, from_plain, to_plain, walk
+from sgpo_cli.recipe.nodes import Findings, Node, from_plain, to_plain
+
+_Keys = tuple[str | int, ...]
 
 
 def interpolate(tree: Node, defaults: dict[str, Any], findings: Findings) -> Node:
-    """`tree` with every interpolation replaced by its value; those that cannot be resolved are noted and left as null."""
-    written = [(path, node) for path, node in walk(tree) if isinstance(node.value, str) and "${" in node.value]
+    """`tree` with every interpolation replaced by its value; one that cannot be resolved is noted and left broken."""
+    written = [(keys, node) for keys, node in _leaves(tree, ()) if isinstance(node.value, str) and "${" in node.value]
     if not written:
         return tree
     from omegaconf import Container, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    def fail(path: str, node: Node, problem: Exception) -> None:
+    def fail(keys: _Keys, node: Node, problem: Exception) -> None:
+        path = ".".join(map(str, keys))
         findings.add(path, f"cannot resolve {node.value!r}: {_reason(problem)}", node.place, _fix(str(node.value)))
-        node.value = None
+        node.value, node.broken = None, True
 
-    for path, node in written:
+    for keys, node in written:
         try:
             OmegaConf.create({"text": node.value})  # the grammar alone
         except (OmegaConfBaseException, RecursionError) as problem:
-            fail(path, node, problem)
+            fail(keys, node, problem)
     config = OmegaConf.create(_complete(to_plain(tree), defaults))
-    for path, node in written:
-        if node.value is None:
+    for keys, node in written:
+        if node.broken:
             continue
         try:
-            value = _at(config, path)
+            value = reduce(getitem, keys, config)
             plain = OmegaConf.to_container(value, resolve=True) if isinstance(value, Container) else value
             resolved = from_plain(plain, node.place)
         except (OmegaConfBaseException, RecursionError, TypeError, ValueError) as problem:
-            fail(path, node, problem)
+            fail(keys, node, problem)
         else:
             node.value, node.raw = resolved.value, str(node.value)
     return tree
 
 
-def _at(config: Any, path: str) -> Any:
-    for key in path.split("."):
-        config = config[int(key)] if key.isdigit() and not hasattr(config, "keys") else config[key]
-    return config
+def _leaves(node: Node, keys: _Keys) -> Iterator[tuple[_Keys, Node]]:
+    """The values that hold no others, each with the keys that lead to it."""
+    if isinstance(node.value, dict):
+        for key, item in node.value.items():
+            yield from _leaves(item, (*keys, key))
+    elif isinstance(node.value, list):
+        for index, item in enumerate(node.value):
+            yield from _leaves(item, (*keys, index))
+    else:
+        yield keys, node
 
 
 def _reason(problem: Exception) -> str:

@@ -1,7 +1,7 @@
 """The sections that come in kinds: one dataclass a kind, told apart by `kind:`.
 
-The implementations live elsewhere (rescue in methods/rescue, judges in judging, rewards in training); a test asserts that the
-kinds here and the implementations there are the same set.
+The implementations live elsewhere (rescue in methods/rescue, judges in judging, rewards in training); a test asserts
+that the kinds here and the implementations there are the same set.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class WarmupSft:
 
     kind: Literal["sft"] = "sft"
     seed: Annotated[int, Range(ge=0)] = 0
-    """Seed of the weights, the corpus and its order; apart from the recipe's, so that recipes can share a warm start."""
+    """Seed of weights, corpus and order; apart from the recipe's, so that recipes can share a warm start."""
     steps: Count = 320
     """Optimizer steps."""
     batch_size: Count = 128

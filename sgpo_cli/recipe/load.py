@@ -101,7 +101,9 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = (), *, chec
 
 def _default_name(tree: Node, path: Path) -> None:
     assert isinstance(tree.value, dict)
-    tree.value.setdefault("name", Node(path.stem, Place(file=path)))
+    name = tree.value.get("name")
+    if name is None or name.value is None:
+        tree.value["name"] = Node(path.stem, Place(file=path))
 
 
 def _extended(path: Path, findings: Findings) -> tuple[Node, list[Path]]:

@@ -41,11 +41,13 @@ def shown(path: Path) -> str:
 
 @dataclass(slots=True)
 class Node:
-    """A value and the place of its key; `raw` is the interpolation that the value was made from."""
+    """A value and the place of its key; `raw` is the interpolation that the value was made from. A `broken` node is a
+    mistake that was noted already: it has no value to judge."""
 
     value: Scalar | dict[str, Node] | list[Node]
     place: Place
     raw: str | None = None
+    broken: bool = False
 
     def child(self, key: str) -> Node | None:
         """The child of a mapping; None when it is not a mapping or has no such key."""
@@ -133,8 +135,8 @@ def merge(base: Node, top: Node) -> Node:
     """`top` laid over `base`: mappings merge, anything else replaces.
 
     A section whose `kind` changes loses the fields it inherited from files, since they belong to the other kind
-    (`rescue: {kind: none}` over a stepwise parent is whole). Fields set on the command line stay whatever their order, so
-    that `rescue.beta=3 rescue.kind=stepwise` means what it says.
+    (`rescue: {kind: none}` over a stepwise parent is whole). Fields set on the command line stay whatever their order,
+    so that `rescue.beta=3 rescue.kind=stepwise` means what it says.
     """
     if not (isinstance(base.value, dict) and isinstance(top.value, dict)):
         return top

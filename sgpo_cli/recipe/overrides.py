@@ -1,8 +1,8 @@
 """`key=value` from the command line, applied to a recipe's tree in their order.
 
 The value is YAML (`trainer.steps=10`, `judge=null`, `rescue={kind: none}`). List items are numbered from 0
-(`benchmarks.0.k=4`, also `benchmarks[0].k=4`). A mapping merges into the section it names, as under `extends:`; anything
-else replaces. An override that cannot be read or placed is a mistake of its own ("override 2").
+(`benchmarks.0.k=4`, also `benchmarks[0].k=4`). A mapping merges into the section it names, as under `extends:`;
+anything else replaces. An override that cannot be read or placed is a mistake of its own ("override 2").
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def _parse(text: str, place: Place, findings: Findings) -> tuple[list[str], Node
         findings.add(f"({text})", f"cannot read {text!r}", place, _FORM)
         return None
     if keys == ["extends"]:
-        findings.add("extends", "`extends` belongs in a recipe file", place, "name that recipe on the command line instead")
+        fix = "name that recipe on the command line instead"
+        findings.add("extends", "`extends` belongs in a recipe file", place, fix)
         return None
     path = ".".join(keys)
     try:

@@ -1,9 +1,9 @@
 """Files that a recipe names, made absolute.
 
-A relative path is taken from the current directory first, then from the directory of the file that names it (an override:
-of the recipe). The loaded recipe holds absolute paths, so that `runs/NAME/recipe.yaml` runs again from anywhere.
-Where a hub id may stand as well (`model.path`, `data.source`) what is no local path is left for the hub, unless it can
-only be a path.
+A relative path is taken from the current directory first, then from the directory of the file that names it (an
+override: of the recipe). The loaded recipe holds absolute paths, so that `runs/NAME/recipe.yaml` runs again from
+anywhere. Where a hub id may stand as well (`model.path`, `data.source`) what is no local path is left for the hub,
+unless it can only be a path.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import find_card, is_path
+from sgpo_cli.recipe.lookup import listed, look
 from sgpo_cli.recipe.nodes import Findings, Node, shown, walk
 from sgpo_cli.recipe.words import nearest
 
 _DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".arrow", ".txt", ".gz", ".zst")
-_HUB_ID = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+_HUB_ID = re.compile(r"[A-Za-z0-9_.-]{1,96}(/[A-Za-z0-9_.-]{1,96})?")
 
 
 def resolve_paths(tree: Node, recipe: Path, findings: Findings) -> None:
@@ -40,16 +41,8 @@ def _resolver(path: str) -> Callable[[str, Path], str] | None:
     return None
 
 
-def _locate(text: str, beside: Path) -> Path | None:
-    for root in (Path.cwd(), beside):
-        found = root / Path(text).expanduser()
-        if found.exists():
-            return found.resolve()
-    return None
-
-
 def _file(text: str, beside: Path) -> str:
-    found = _locate(text, beside)
+    found = look(text, [Path.cwd(), beside])
     if found is None:
         raise UserError(f"no such file: {text}", fix=_advice(text, beside))
     if found.is_dir():
@@ -58,7 +51,7 @@ def _file(text: str, beside: Path) -> str:
 
 
 def _hub_or_local(text: str, beside: Path) -> str:
-    found = _locate(text, beside)
+    found = look(text, [Path.cwd(), beside])
     if found is not None:
         return str(found)
     meant = text.startswith((".", "/", "~")) or text.endswith(_DATA_SUFFIXES) or not _HUB_ID.fullmatch(text)
@@ -89,8 +82,8 @@ def _function(text: str, beside: Path) -> str:
 def _advice(text: str, beside: Path) -> str:
     """The nearest files there, and where they were looked for."""
     roots = list(dict.fromkeys([Path.cwd(), beside]))
-    parents = [(root / Path(text).expanduser()).parent for root in roots]
-    there = {item.name for parent in parents if parent.is_dir() for item in parent.iterdir()}
+    parents = [(root / text).parent for root in roots]
+    there = {item.name for parent in parents for item in listed(parent)}
     near = nearest(Path(text).name, sorted(there))
     looked = f"looked in {' and '.join(shown(parent) for parent in dict.fromkeys(parents))}"
     return f"did you mean {' or '.join(near)}? {looked}" if near else looked

@@ -152,7 +152,7 @@ class Floor:
     f1: Share = 0.8
     """Smallest ProcessBench F1 on labelled responses."""
     data: str | None = None
-    """JSONL of labelled steps (`problem, steps, first_error`); null measures on warm-start rollouts, when the task labels them."""
+    """JSONL of labelled steps (`problem, steps, first_error`); null measures on rollouts of a task that labels them."""
 
 
 @dataclass(kw_only=True)

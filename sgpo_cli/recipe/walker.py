@@ -54,6 +54,8 @@ class _Walker:
         self.findings = findings
 
     def read(self, hint: Any, node: Node, path: str) -> Any:
+        if node.broken:
+            return BAD
         members, optional = split(hint)
         if node.value is None and optional:
             return None
@@ -96,7 +98,7 @@ class _Walker:
         if kind is None:
             fix = f"add `kind:` with one of: {names}"
             return self._bad(node, path, f"{path or 'this section'} does not say which kind it is", fix)
-        if kind.value not in kinds or not isinstance(kind.value, str):
+        if not isinstance(kind.value, str) or kind.value not in kinds:
             here = join(path, "kind")
             what = f"{here} must be one of {names}, got {say(kind.value)}"
             self._bad(kind, here, what, did_you_mean(str(kind.value), kinds, "kinds"))
@@ -105,8 +107,8 @@ class _Walker:
 
     def _section(self, cls: type, node: Node, path: str, hint: Any) -> Any:
         if not isinstance(node.value, dict):
-            fix = f"write `{path.rpartition('.')[2]}: {{}}` for its defaults, or leave it out" if node.value is None else None
-            return self._wrong(node, path, hint, fix)
+            empty = f"write `{path.rpartition('.')[2]}: {{}}` for its defaults, or leave it out"
+            return self._wrong(node, path, hint, empty if node.value is None else None)
         fields, hints = fields_of(cls), hints_of(cls)
         self._unknown_keys(fields, node, path)
         values: dict[str, Any] = {}
@@ -145,6 +147,8 @@ class _Walker:
     def _list(self, item: Any, node: Node, path: str, hint: Any) -> Any:
         if not isinstance(node.value, list):
             fix = "write it as a list: put `- ` before each item" if isinstance(node.value, dict | str) else None
+            if isinstance(node.value, dict) and all(key.isdigit() for key in node.value):
+                fix = f"there are no items to change yet: write {path}=[...]"
             return self._wrong(node, path, hint, fix)
         values = [self.read(item, child, join(path, index)) for index, child in enumerate(node.value)]
         return [value for value in values if value is not BAD]
@@ -188,7 +192,8 @@ class _Walker:
         value = node.value
         # bool is an int to Python; a recipe tells them apart.
         if isinstance(value, bool) or wanted is bool:
-            return value if wanted is bool and isinstance(value, bool) else self._wrong(node, path, hint, _advice(wanted, node))
+            fits = wanted is bool and isinstance(value, bool)
+            return value if fits else self._wrong(node, path, hint, _advice(wanted, node))
         if wanted is float and isinstance(value, int | float):
             try:
                 number = float(value)

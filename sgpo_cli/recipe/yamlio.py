@@ -1,7 +1,7 @@
-"""YAML in and out. In: yaml.compose, which keeps line marks, into `Node`s. Out: text that reads back as the same values.
+"""YAML in and out. In: yaml.compose, which keeps line marks, into `Node`s. Out: text that reads back as equal values.
 
-Plain scalars follow YAML 1.2's core schema where 1.1 surprises: `1e-4` is a number, `no` and `on` are text, `010` is ten,
-there are no dates and no base-60 numbers.
+Plain scalars follow YAML 1.2's core schema where 1.1 surprises: `1e-4` is a number, `no` and `on` are text, `010` is
+ten, there are no dates and no base-60 numbers.
 """
 
 from __future__ import annotations
@@ -47,9 +47,11 @@ _Dumper.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    block = "\n" in value and not value.startswith((" ", "\n", "\t"))
-    style = "|" if block else None
-    return dumper.represent_scalar(f"{_TAG}str", value, style=style)
+    if any(char in value for char in "\r\x85\u2028\u2029\ufeff"):
+        style = '"'  # line breaks to YAML 1.1, which PyYAML would write as they are and read as spaces
+    else:
+        style = "|" if "\n" in value and value[0] not in " \n\t" else ""
+    return dumper.represent_scalar(f"{_TAG}str", value, style=style or None)
 
 
 _Dumper.add_representer(str, _text)
@@ -83,8 +85,8 @@ def read_file(path: Path, findings: Findings) -> Node:
 
 
 def compose(text: str, start: Place, findings: Findings, path: str = "") -> Node | None:
-    """The tree of a YAML text, None when there is nothing in it. Lines are counted in `start.file`; `UserError` says why
-    a text is not YAML. Duplicate keys and tags are noted in `findings` under `path`."""
+    """The tree of a YAML text, None when there is nothing in it. Lines are counted in `start.file`; `UserError` says
+    why a text is not YAML. Duplicate keys and tags are noted in `findings` under `path`."""
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as problem:
@@ -127,9 +129,11 @@ class _Builder:
         if isinstance(source, yaml.MappingNode):
             node = Node(self._mapping(source, path), place)
         elif isinstance(source, yaml.SequenceNode):
-            node = Node([self.build(item, join(path, i), self._place(item)) for i, item in enumerate(source.value)], place)
+            items = enumerate(source.value)
+            node = Node([self.build(item, join(path, index), self._place(item)) for index, item in items], place)
         else:
-            node = Node(self._scalar(source, path, place), place)
+            assert isinstance(source, yaml.ScalarNode)
+            node = self._scalar(source, path, place)
         self.open.pop()
         return node
 
@@ -155,7 +159,15 @@ class _Builder:
             entries[name] = self.build(value, here, place)
         return entries
 
-    def _scalar(self, source: yaml.ScalarNode, path: str, place: Place) -> Scalar:
+    def _scalar(self, source: yaml.ScalarNode, path: str, place: Place) -> Node:
+        try:
+            value = self._value(source, path, place)
+        except ValueError:  # Python reads no integer of more than 4300 digits
+            self.findings.add(path, f"{path} is too long a number", place)
+            return Node(None, place, broken=True)
+        return Node(value, place)
+
+    def _value(self, source: yaml.ScalarNode, path: str, place: Place) -> Scalar:
         kind = source.tag.removeprefix(_TAG)
         text = source.value
         # Explicit tags (`!!int abc`) reach us unchecked, hence the patterns again.
@@ -163,14 +175,10 @@ class _Builder:
             return None
         if kind == "bool" and text.lower() in ("true", "false"):
             return bool(text.lower() == "true")
-        try:
-            if kind == "int" and _INT.match(text):
-                return int(text.replace("_", ""))
-            if kind == "float" and _FLOAT.match(text):
-                return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError:  # Python reads no integer of more than 4300 digits
-            self.findings.add(path, f"{path} is too long a number", place)
-            return None
+        if kind == "int" and _INT.match(text):
+            return int(text.replace("_", ""))
+        if kind == "float" and _FLOAT.match(text):
+            return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
         if kind != "str":
             self.findings.add(path, f"{path or 'a value'} has a YAML tag ({source.tag}); recipes use none", place)
         return str(text)

@@ -16,6 +16,7 @@ from sgpo_cli.data.hops import first_wrong_step, problems
 from sgpo_cli.data.rows import Row, load_rows
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.engine import Completion
+from sgpo_cli.judging.label_rows import Source
 from sgpo_cli.judging.measure import Measures, processbench
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
@@ -63,7 +64,7 @@ def run(context: StageContext) -> dict[str, Any]:
     context.events.emit("metrics", **{k: told[k] for k in ("accuracy", "all_negative", "abstained", "measures")})
     if measures is None:
         context.events.emit("warning", what=f"the judge was not measured: {reason}")
-    _refuse_below_floor(use, measures, reason)
+    _refuse_below_floor(context, use, measures, reason)
     return {"measures": str(context.dir.measures)}
 
 
@@ -129,9 +130,9 @@ def _measure(
 
 
 def _labelled(path: Path) -> list[tuple[Solution, int]]:
-    from sgpo_cli.judging.label import read_labelled
-
-    return read_labelled(path)
+    source = Source(path)
+    source.check()
+    return [(item.solution, item.label) for item in source.items() if item.label is not None]
 
 
 def _warm_start(recipe: Recipe, outcomes: list[int | None], verdicts: list[Verdict]) -> dict[str, Any]:
@@ -152,17 +153,24 @@ def _warm_start(recipe: Recipe, outcomes: list[int | None], verdicts: list[Verdi
     }
 
 
-def _refuse_below_floor(use: JudgeUse, measures: Measures | None, reason: str | None) -> None:
+def _refuse_below_floor(context: StageContext, use: JudgeUse, measures: Measures | None, reason: str | None) -> None:
+    """Stops the run when the judge is below its floor, or when a floor is asked for and nothing was measured."""
     if use.floor is None:
         return
-    f1 = measures.f1 if measures else None
-    if f1 is None:
+    if measures is None:
         raise RunFailed(
-            f"judge {use.card} has a floor of F1 {use.floor.f1:.2f} but could not be measured: {reason or 'no labelled rows of both kinds'}",
+            f"judge {use.card} has a floor of F1 {use.floor.f1:.2f} but could not be measured: {reason}",
             fix="name labelled steps in judge.floor.data, or set judge.floor=null",
         )
-    if f1 < use.floor.f1:
+    name, value = "F1", measures.f1
+    if value is None:
+        # F1 needs both kinds of rows; a weak policy may give none without a wrong step.
+        name, value = (
+            ("acc_error", measures.acc_error) if measures.acc_error is not None else ("acc_correct", measures.acc_correct)
+        )
+        context.events.emit("warning", what=f"F1 needs rows with and without a wrong step: the floor is held to {name}")
+    if value is None or value < use.floor.f1:
         raise RunFailed(
-            f"judge {use.card} is below its floor: F1 {f1:.3f} < {use.floor.f1:.3f}",
+            f"judge {use.card} is below its floor: {name} {value or 0:.3f} < {use.floor.f1:.3f}",
             fix="a bad judge is worse than none: choose another (sgpo list judges), or lower judge.floor.f1",
         )

@@ -25,6 +25,10 @@ KINDS = {
 }
 
 
+_FREE_SOME = "free some disk, then run the same command: it goes on"
+_FULL_DISK = ("No space left", "File too large", "Disk quota exceeded", "PytorchStreamWriter failed")
+
+
 def run_stage(path: Path) -> None:
     """Runs the stage that `path/stage.json` describes and marks it done; raises what went wrong, as `SgpoError`."""
     context = open_stage(path)
@@ -49,16 +53,11 @@ def run_stage(path: Path) -> None:
 def _as_error(problem: Exception) -> SgpoError:
     if isinstance(problem, SgpoError):
         return problem
-    if isinstance(problem, OSError) and problem.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return RunFailed(
-            "no space left on the disk", fix="free some space, then run the same command: it goes on"
-        )
-    # torch reports a full disk from inside its writer as a RuntimeError without an errno.
-    if "No space left" in str(problem) or "PytorchStreamWriter failed" in str(problem):
-        return RunFailed(
-            f"a file could not be written: {problem}",
-            fix="free some space, then run the same command: it goes on",
-        )
+    if isinstance(problem, OSError) and problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return RunFailed(f"no space left to write: {problem}", fix=_FREE_SOME)
+    # torch and safetensors report a full disk from inside their writers, without an errno.
+    if any(words in str(problem) for words in _FULL_DISK):
+        return RunFailed(f"a file could not be written, most often for want of space: {problem}", fix=_FREE_SOME)
     if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":
         return RunFailed(
             f"out of memory: {str(problem).splitlines()[0] if str(problem) else 'no details'}",

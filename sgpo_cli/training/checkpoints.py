@@ -1,7 +1,7 @@
 """Checkpoints of the policy on rollout boundaries: complete or not used, the newest kept.
 
-transformers writes the folder; `complete.json` is written last, atomically. A folder without it was cut off by a kill: it
-is never resumed from, and removed when the run goes on.
+transformers writes the folder; `complete.json` is written last, atomically. A folder without it was cut off by a
+kill: it is never resumed from, and removed when the run goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Position:
     """The step it was measured after."""
     heldout_start: dict[str, float | int | None] | None
     """The held-out measurement before step 1."""
+    heldout: dict[str, float | int | None] | None
+    """The last held-out measurement."""
 
 
 def mark_complete(folder: Path, position: Position) -> None:

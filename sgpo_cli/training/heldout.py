@@ -1,7 +1,7 @@
 """Measuring the live policy on held-out problems, without touching the training trajectory.
 
-The problems and the sampling seed are the same every time; the engine forks the random state, so that a run that measures
-and one that does not train alike. With several processes each rank takes its share of the problems.
+The problems and the sampling seed are the same every time; the engine has a random state of its own, so that a run that
+measures and one that does not train alike. With several processes each rank takes its share of the problems.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ class HeldOut:
     steps_right: Callable[[str, str], float] | None
 
     def measure(self, engine: Engine, *, rank: int, ranks: int) -> dict[str, Any]:
-        """`accuracy`; `steps_right` (mean share of right steps) and `all_right` (right answer by right steps only), null
-        where the task does not know; `ungraded`; `problems`, `samples`, `seconds`."""
+        """The policy's figures now.
+
+        Returns:
+            `accuracy`; `steps_right` (mean share of right steps) and `all_right` (share of answers that are right with
+            every step right), null where the task does not know; `ungraded`, `problems`, `samples`, `seconds`.
+        """
         started = time.perf_counter()
         mine = list(range(rank, len(self.rows), ranks))
         rows = [self.rows[i] for i in mine for _ in range(self.samples)]

@@ -14,6 +14,7 @@ from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 
 from sgpo_cli.data import hops
+from sgpo_cli.errors import Interrupted
 from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
 from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
@@ -24,7 +25,6 @@ from sgpo_cli.methods.rescue import load_rescue
 from sgpo_cli.recipe.schema import HopsTask, Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
-from sgpo_cli.runs.files import remove_tree
 from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete
 from sgpo_cli.training.heldout import HeldOut
@@ -35,6 +35,9 @@ from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
 from sgpo_cli.verify.pool import Grader
+
+_LOOKED_AT = 2000
+"""Prompts measured before the first step; enough to meet a long one, few enough to take no time."""
 
 
 def run_train(
@@ -76,6 +79,7 @@ class _Run:
     ) -> None:
         self.recipe = recipe
         self.stage = stage
+        self.events = events
         model_card = recipe.model
         self.tokenizer = load_tokenizer(
             policy,
@@ -128,7 +132,9 @@ class _Run:
     def go(self) -> None:
         self.trainer.train(resume_from_checkpoint=str(self.resume[0]) if self.resume else None)
         if self.recorder.stopped:
-            stops.raise_if_asked(f"stopped after step {self.recorder.saved_step} of {self.recipe.trainer.steps}")
+            # Raised on every rank, also on one that no signal reached.
+            done, steps = self.recorder.saved_step, self.recipe.trainer.steps
+            raise Interrupted(f"stopped after step {done} of {steps}; it is saved", code=stops.exit_code())
         self._save(self.stage.final)
 
     def outcome(self) -> dict[str, Any]:
@@ -144,8 +150,19 @@ class _Run:
 
     def _prompts(self, problems: Problems) -> list[Prompt]:
         prompts = [self._prompt(row.problem) for row in problems.rows]
-        prompt_ids(prompts[:1], self.tokenizer)  # a prompt that cannot work is told before the first step
+        self._warn_of_long_prompts(prompts)
         return prompts
+
+    def _warn_of_long_prompts(self, prompts: list[Prompt]) -> None:
+        """Looks at some prompts before the first step: one that cannot work is an error, one too long a warning."""
+        longest = max(len(ids) for ids in prompt_ids(prompts[:_LOOKED_AT], self.tokenizer))
+        context = self.model.config.get_text_config().max_position_embeddings
+        answer = self.recipe.trainer.max_completion_length
+        if longest + answer > context:
+            self.events.emit(
+                "warning",
+                what=f"prompts of {longest} tokens and answers of {answer} do not fit the model's {context} positions",
+            )
 
     def _prompt(self, problem: str) -> Prompt:
         model = self.recipe.model

@@ -60,7 +60,7 @@ def _solution(rollout: Rollout, spans: Sequence[tuple[int, int]]) -> Solution:
 def _prefix(
     verdict: Verdict, ends: list[int], ids: Sequence[int], unit: Literal["steps", "tokens"], decode: Decode
 ) -> float:
-    """The prefix score; a judge may count more steps than there are (some were left out), which lowers it in any unit."""
+    """The prefix score; a judge may count more steps than there are (some left out), which lowers it in any unit."""
     assert verdict.first_error is not None
     if unit == "steps" or not ends:
         return steps_score(verdict.first_error, verdict.num_steps)

@@ -1,7 +1,7 @@
 """The ledger: what became of every group, step by step, in metrics.jsonl and rollouts.jsonl, and as events.
 
-Rank 0 writes; the others hold a ledger that writes nothing. A row of metrics.jsonl is written when the last update of its
-step is done, so that both files can be cut back to any checkpoint.
+Rank 0 writes; the others hold a ledger that writes nothing. A row of metrics.jsonl is written when the last update of
+its step is done, so that both files can be cut back to any checkpoint.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Ledger:
         """TRL's figures of one optimizer update."""
         self.updates.append(dict(logs))
 
-    def close_step(self, *, seconds: float, heldout: dict[str, Any] | None, heldout_start: dict[str, Any] | None) -> None:
+    def close_step(
+        self, *, seconds: float, heldout: dict[str, Any] | None, heldout_start: dict[str, Any] | None
+    ) -> None:
         """Writes the step's row and tells the world; `heldout_start` is the measurement before step 1."""
         assert self.batch is not None
         row = metrics_row(self.batch, self.updates, seconds=seconds, heldout=heldout, heldout_start=heldout_start)
@@ -147,9 +149,11 @@ def group_counts(batch: Batch) -> dict[str, int]:
     def truncated(rollout: Rollout) -> bool:
         return rollout.truncated
 
-    counts = {"total": len(batch.kinds), **{kind: batch.kinds.count(kind) for kind in CLASSES}}
-    counts["rescued"] = sum(batch.rescued)
-    return counts | {
+    counts: dict[str, int] = {kind: batch.kinds.count(kind) for kind in CLASSES}
+    return {
+        "total": len(batch.kinds),
+        **counts,
+        "rescued": sum(batch.rescued),
         "abstained": holding(abstained),
         "guided": holding(guided),
         "truncated": holding(truncated),

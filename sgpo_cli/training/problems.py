@@ -1,4 +1,4 @@
-"""Which problems each step trains on: the whole order is fixed before the first step, so that any step can be resumed."""
+"""Which problems each step trains on: the whole order is fixed before the first step, so any step can be resumed."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def load_problems(recipe: Recipe) -> Problems:
 def _order(rows: Sequence[Row], wanted: int, recipe: Recipe) -> list[int]:
     """Indices of the rows, pass after pass until there are `wanted`.
 
-    `shuffled` draws a new order for each pass; `curriculum` goes from the easiest to the hardest in each, ties shuffled.
-    A step never holds a problem twice unless there are fewer problems than a step needs.
+    `shuffled` draws a new order for each pass; `curriculum` goes from the easiest to the hardest in each, ties
+    shuffled. A step never holds a problem twice unless there are fewer problems than a step needs.
     """
     rng = random.Random(f"order {recipe.seed}")
     fresh = recipe.data.source == "hops" and recipe.data.order == "shuffled" and len(rows) == wanted

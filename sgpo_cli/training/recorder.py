@@ -24,7 +24,7 @@ Measured = dict[str, Any]
 
 
 class Recorder(TrainerCallback):
-    """Turns TRL's updates into steps. `measure` is called on every rank; `keep_best` on every rank, with rank 0 writing."""
+    """Turns TRL's updates into steps; lives on every rank, and so do the functions it is given."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Recorder(TrainerCallback):
         self.best = position.best if position else None
         self.best_step = position.best_step if position else None
         self.start: Measured | None = position.heldout_start if position else None
-        self.last: Measured | None = None
+        self.last: Measured | None = position.heldout if position else None
         self.stopped = False
         self.saved_step = position.step if position else 0
         self._first = position is None
@@ -82,9 +82,7 @@ class Recorder(TrainerCallback):
         seconds = time.perf_counter() - self._began
         due = self.eval_every and (step % self.eval_every == 0 or step == self.steps)
         heldout = self._measure(step) if due and self.measure is not None else None
-        self.ledger.close_step(
-            seconds=seconds, heldout=heldout, heldout_start=self.start if step == 1 else None
-        )
+        self.ledger.close_step(seconds=seconds, heldout=heldout, heldout_start=self.start if step == 1 else None)
         self._began = time.perf_counter()
 
     def _measure(self, step: int) -> Measured:
@@ -114,6 +112,6 @@ class Recorder(TrainerCallback):
             return
         self.ledger.sync()
         checkpoints = Path(str(args.output_dir))
-        position = Position(self.saved_step, self.best, self.best_step, self.start)
+        position = Position(self.saved_step, self.best, self.best_step, self.start, self.last)
         mark_complete(checkpoints / f"checkpoint-{state.global_step}", position)
         prune(checkpoints, self.keep)

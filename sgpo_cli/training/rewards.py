@@ -1,7 +1,7 @@
 """The recipe's `reward` list as reward functions for TRL. Exactly one of them is the outcome: 1, 0, or None (ungraded).
 
-A reward function is called with the columns of the data set; ours need `row`, the index into the rows they were made for.
-A non-finite number never reaches an update: it stops the run and names its sample.
+A reward function is called with the columns of the data set; ours need `row`, the index into the rows they were made
+for. A non-finite number never reaches an update: it stops the run and names its sample.
 """
 
 from __future__ import annotations
@@ -68,8 +68,12 @@ class RewardSet:
 
 
 def build_rewards(rewards: Sequence[Reward], rows: Sequence[Row], grader: GraderFor) -> RewardSet:
-    """`UserError` when not exactly one reward is an outcome, when a row lacks the gold answer that grading needs, when a
-    regular expression is broken or a function of the user's cannot be found."""
+    """The recipe's rewards over `rows`.
+
+    Raises:
+        UserError: not exactly one reward is an outcome, a row lacks the gold answer that grading needs, a regular
+            expression is broken, or a function of the user's cannot be found.
+    """
     outcomes = [i for i, reward in enumerate(rewards) if is_outcome(reward)]
     if len(outcomes) != 1:
         raise UserError(
@@ -77,7 +81,9 @@ def build_rewards(rewards: Sequence[Reward], rows: Sequence[Row], grader: Grader
             where="reward",
             fix="an outcome is kind math or exact, or kind python with outcome: true",
         )
-    columns = [RewardColumn(_name(reward, i, rewards), rows, _scorer(reward, rows, grader)) for i, reward in enumerate(rewards)]
+    columns = [
+        RewardColumn(_name(reward, i, rewards), rows, _scorer(reward, rows, grader)) for i, reward in enumerate(rewards)
+    ]
     return RewardSet(columns, [reward.weight for reward in rewards], outcomes[0])
 
 
@@ -138,7 +144,9 @@ def _python(reward: RewardPython) -> Scorer:
         try:
             value = function(problem=row.problem, response=response, answer=row.answer, row=dict(row.extra))
         except Exception as problem:
-            raise RunFailed(f"{reward.path} raised {type(problem).__name__} on sample {row.id!r}: {problem}") from problem
+            raise RunFailed(
+                f"{reward.path} raised {type(problem).__name__} on sample {row.id!r}: {problem}"
+            ) from problem
         if value is None:
             return None
         if not isinstance(value, int | float):

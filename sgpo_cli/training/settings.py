@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from sgpo_cli.recipe.schema import Recipe
 def grpo_config(recipe: Recipe, output: Path, weights: list[float], dtype: torch.dtype) -> GRPOConfig:
     """GRPOConfig for this process of the launch; `dtype` is that of the loaded policy.
 
-    A step's rows are split into `updates_per_step` equal shares, one optimizer update each; a share is taken in one go or
-    in micro-batches. Without an accelerator: the CPU in float32, no gradient checkpointing (TRL's defaults, bfloat16 and
-    checkpointing, are several times slower there).
+    A step's rows are split into `updates_per_step` equal shares, one optimizer update each; a share is taken in one go
+    or in micro-batches. Without an accelerator: the CPU in float32, no gradient checkpointing (TRL's defaults, bfloat16
+    and checkpointing, are slower there).
     """
     trainer, generation = recipe.trainer, recipe.generation
     device_rows, accumulation = share_of_rows(recipe)
@@ -66,8 +67,11 @@ def updates_per_step(recipe: Recipe) -> int:
 
 
 def share_of_rows(recipe: Recipe) -> tuple[int, int]:
-    """(rows a device takes at once, micro-batches an update); `UserError` when the shares are not whole."""
-    trainer, processes = recipe.trainer, recipe.launch.processes
+    """(rows a device takes at once, micro-batches an update) for the processes of this launch, whatever launched them.
+
+    `UserError` when the shares are not whole.
+    """
+    trainer, processes = recipe.trainer, int(os.environ.get("WORLD_SIZE", "1"))
     rows = trainer.prompts_per_step * trainer.group_size
     share, left = divmod(rows, trainer.updates_per_step * processes)
     micro = trainer.micro_batch or share

@@ -1,8 +1,8 @@
 """`SgpoTrainer`: TRL's GRPOTrainer whose all-negative groups are rescued. Usable without the command line.
 
-After TRL has scored a batch, the rows of the groups that the rescue takes get the advantages computed in `methods/` from
-the outcomes and verdicts of whole groups; every other row keeps TRL's, bit for bit. The judge is called in the main
-thread, on this rank's rows only; groups that lie on two ranks are whole groups, because rows are gathered first.
+After TRL has scored a batch, the rows of the groups that the rescue takes get the advantages computed in `methods/`
+from the outcomes and verdicts of whole groups; every other row keeps TRL's, bit for bit. The judge is called in the
+main thread, on this rank's rows only; groups that lie on two ranks are whole groups, because rows are gathered first.
 """
 
 from __future__ import annotations
@@ -94,8 +94,7 @@ class SgpoTrainer(ScoredBatchTrainer):
         for rollout, row, advantage in zip(rollouts, batch.rewards.tolist(), batch.advantages.tolist(), strict=True):
             terms = [None if math.isnan(value) else w * value for value, w in zip(row, weights, strict=True)]
             known = [term for term in terms if term is not None]
-            value = row[self.outcome]
-            rollout.outcome = None if math.isnan(value) else int(value)
+            rollout.outcome = _outcome(row[self.outcome], rollout.id)
             rollout.reward = math.fsum(known) if known else None
             rollout.other = math.fsum(t for i, t in enumerate(terms) if t is not None and i != self.outcome)
             rollout.advantage = advantage
@@ -148,10 +147,23 @@ class SgpoTrainer(ScoredBatchTrainer):
         if not step.judged or abstained / step.judged <= self.max_abstained:
             return False
         if self.then == "stop":
-            reasons = {r.verdict.reason for r in step.rollouts if r.verdict is not None and r.verdict.abstained}
+            reasons = [r.verdict.reason for r in step.rollouts if r.verdict is not None and r.verdict.abstained]
+            first = reasons[0] if reasons else "nothing to check"
             raise RunFailed(
                 f"the judge abstained on {abstained} of {step.judged} rollouts of step {step.step}, more than "
-                f"judge.max_abstained ({self.max_abstained:g}) allows; first reason: {min(map(str, reasons), default='nothing to check')}",
+                f"judge.max_abstained ({self.max_abstained:g}) allows; first reason: {first}",
                 fix="mend the judge, raise judge.max_abstained, or set judge.then=fallback",
             )
         return True
+
+
+def _outcome(value: float, sample: str) -> int | None:
+    """1, 0, or None for the NaN that TRL makes of a None."""
+    if math.isnan(value):
+        return None
+    if value not in (0.0, 1.0):
+        raise RunFailed(
+            f"the outcome reward of sample {sample!r} is {value}",
+            fix="an outcome is 0, 1 or None; graded rewards are other reward functions",
+        )
+    return int(value)

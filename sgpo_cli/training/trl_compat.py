@@ -25,7 +25,7 @@ PRIVATE = {
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """This rank's rows of a batch of rollouts, with all ranks' rewards. B local rows, N rows over all ranks, F rewards."""
+    """This rank's rows of a batch of rollouts, with all ranks' rewards: B local rows, N over all ranks, F rewards."""
 
     inputs: list[dict[str, Any]]
     """B data set rows; the G copies of a problem follow each other, over rank borders too."""
@@ -48,9 +48,7 @@ class ScoredBatchTrainer(GRPOTrainer):
         """The advantages to train on, (N,), the same on every rank."""
         return batch.advantages
 
-    def _calculate_rewards(
-        self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
-    ) -> torch.Tensor:
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self._seen = (completions, completion_ids_list, rewards)
         return rewards

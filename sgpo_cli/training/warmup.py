@@ -1,8 +1,8 @@
 """Warm-up: supervised fine-tuning of the policy on problems and solutions, before any RL.
 
 A thin use of transformers' Trainer on rows of ids, the loss on the response only. The rows stand in a fixed order
-(warmup_data.py) and checkpoints carry optimizer, schedule and random state, so a warm-up that was killed ends in the same
-weights, bit for bit, as one that was not.
+(warmup_data.py) and checkpoints carry optimizer, schedule and random state, so a warm-up that was killed ends in the
+same weights, bit for bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.generation.initial import initial_policy
-from sgpo_cli.generation.load import save_policy
+from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.schema import Data, Model
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
-from sgpo_cli.runs.files import keep_jsonl, make_dir
+from sgpo_cli.runs.files import keep_jsonl, make_dir, remove_tree
 from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.training.random_policy import random_policy
 from sgpo_cli.training.warmup_data import collate, encode, warmup_rows
-from sgpo_cli.training.warmup_watch import newest_checkpoint, watch
+from sgpo_cli.training.warmup_watch import newest_checkpoint, remove_torn, watch
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 _TOKENS_AT_ONCE = 16384
 """A device takes so many tokens in one pass; a larger share of a batch is accumulated. Memory, not the result,
@@ -35,8 +35,8 @@ depends on it.
 def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, events: EventWriter) -> None:
     """Trains and leaves `stage.final`, a plain transformers folder with its tokenizer.
 
-    Resumes from the newest whole checkpoint under `stage.checkpoints`; `stage.metrics` has a row a step (`step, loss,
-    learning_rate, grad_norm`), cut back to that checkpoint.
+    Resumes from the newest whole checkpoint under `stage.checkpoints`, which are removed at the end; `stage.metrics` has a
+    row a step (`step, loss, learning_rate, grad_norm`), cut back to that checkpoint.
 
     Raises:
         UserError: data or model cannot be used (see load_rows, load_policy, encode).
@@ -44,14 +44,17 @@ def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, 
     """
     from transformers import PrinterCallback, Trainer, set_seed
 
+    start = newest_checkpoint(stage.checkpoints)
+    if stage.final.exists() and start is None:
+        return  # Checkpoints go when `final` is whole; only the caller's mark is missing.
     set_seed(warmup.seed)
-    policy, tokenizer = initial_policy(model, data, warmup.seed)
+    policy, tokenizer = _policy(model, data, warmup.seed)
     rows = warmup_rows(data, warmup)
     examples = encode(rows, tokenizer, model=model, template=data.prompt, max_length=warmup.max_length)
     make_dir(stage.checkpoints)
-    start = newest_checkpoint(stage.checkpoints)
     reached = 0 if start is None else int(start.name.rpartition("-")[2])
     if _rank() == 0:
+        remove_torn(stage.checkpoints)
         keep_jsonl(stage.metrics, lambda row: row["step"] <= reached)
 
     longest = max(len(example.ids) for example in examples)
@@ -69,7 +72,19 @@ def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, 
         stops.raise_if_asked(f"stopped at warm-up step {trainer.state.global_step} of {warmup.steps}, state saved")
     if trainer.is_world_process_zero():
         save_policy(trainer.accelerator.unwrap_model(trainer.model), tokenizer, stage.final)
+        remove_tree(stage.checkpoints)
     trainer.accelerator.wait_for_everyone()
+
+
+def _policy(model: Model, data: Data, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The policy before the warm-up, and its tokenizer: what is at `model.path`, or random weights."""
+    if model.path is None:
+        return random_policy(model, data, seed=seed)
+    revision, trusted = model.revision, model.trust_remote_code
+    tokenizer = load_tokenizer(
+        model.path, chat_template=model.chat_template, revision=revision, trust_remote_code=trusted
+    )
+    return load_policy(model.path, dtype=model.dtype, revision=revision, trust_remote_code=trusted), tokenizer
 
 
 def _rank() -> int:
@@ -105,11 +120,13 @@ def _arguments(warmup: WarmupSft, folder: Path, longest: int) -> TrainingArgumen
         data_seed=warmup.seed,
         use_cpu=not torch.accelerator.is_available(),
         bf16=False,
+        gradient_checkpointing=torch.accelerator.is_available(),
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=warmup.save_every,
         save_total_limit=2,
+        ddp_find_unused_parameters=False,
         report_to="none",
         disable_tqdm=True,
         train_sampling_strategy="sequential",

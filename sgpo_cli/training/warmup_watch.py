@@ -24,14 +24,16 @@ _METRICS_EVERY = 10
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; torn ones are removed."""
-    whole = []
-    for path in folder.glob("checkpoint-*"):
-        if (path / _WHOLE).exists():
-            whole.append(path)
-        else:
-            remove_tree(path)
+    """The newest whole checkpoint, if any."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).exists()]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def remove_torn(folder: Path) -> None:
+    """Removes what a killed process left half written; for one process only."""
+    for path in folder.glob("checkpoint-*"):
+        if not (path / _WHOLE).exists():
+            remove_tree(path)
 
 
 def watch(events: EventWriter, metrics: Path | None, steps: int) -> TrainerCallback:

@@ -5,7 +5,8 @@ A response's answer is looked for in this order:
 1. the last ``\boxed{...}`` (also ``\fbox``, ``\framebox``), braces balanced. An unclosed last box is no answer: the
    response was cut off while it was answering, and an earlier box is not what it ends on.
 2. the last of these, by position: a ``#### N`` line (its content is a number, or it is the last line: other ``####``
-   lines are Markdown headings), a line ``A: N``, ``(final) answer is/are/: X``.
+   lines are Markdown headings), a line ``A: N``, ``(final) answer is/are/: X``. Where X is a sentence with one number
+   in it, that number.
 3. the whole response, when it is nothing but one number or one formula.
 
 Every search is linear in the length of the text: possessive quantifiers, no nested repetition.
@@ -18,16 +19,18 @@ import re
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])\s*+")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _UNBRACED = re.compile(r"[^\s$.,;]++")
-_HASHES = re.compile(r"^[ \t]*+####[ \t]*+(?=\S)", re.MULTILINE)
+_HASHES = re.compile(r"^[^\n#]{0,40}+####[ \t]*+(?=\S)", re.MULTILINE)
 _LETTER_A = re.compile(r"^[ \t*]*+A:[ \t]*+(?=\S)", re.MULTILINE)
 _PHRASE = re.compile(
-    r"\banswers?(?: to [^\n.:]{0,80}?)?[ \t]*+(?:is\b|are\b|=|\**+:)[\s:*=]*+(?=\S)", re.IGNORECASE
+    r"\banswers?(?: to [^\n.:]{0,80}?)?[ \t]*+(?:\bis\b|\bare\b|=|\**+:)[\s:*=]*+(?=\S)", re.IGNORECASE
 )
 _NUMERIC = re.compile(r"[-+]?\$?\s?[-+]?(?=[.,]*+\d)[\d.,]++(?:/\d+)?\s?%?")
 _FORMULA = re.compile(r"\$[^$\n]+\$|\\\([^\n]+\\\)|\\\[[^\n]+\\\]")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|,?\s(?:because|since|as|so|which|where|and thus|hence)\s", re.IGNORECASE)
 _GOES_ON = re.compile(r"\s*+(?:[-+*/^=\d]|,?\s*+(?:(?:and|or)\s++)?(?:\$|\\\())")
+_IN_PROSE = re.compile(r"(?<![\w.,])-?(?:\d++(?:[.,]\d++)*+|\.\d++)(?:/\d++)?%?")
+_WORDS = re.compile(r"[^\W\d_]{2,}+")
 _BARE_LIMIT = 200
 _LOOK_BACK = 8
 
@@ -42,7 +45,7 @@ def extract_answer(response: str) -> str | None:
         return stated
     whole = response.strip()
     if len(whole) <= _BARE_LIMIT and (_NUMERIC.fullmatch(whole.rstrip(".")) or _FORMULA.fullmatch(whole)):
-        return tidy(whole)
+        return tidy(whole) or None
     return None
 
 
@@ -98,7 +101,10 @@ def _first_clause(rest: str) -> str:
     if formula and not _GOES_ON.match(rest, formula.end()):
         return tidy(formula.group())
     end = _SENTENCE_END.search(rest)
-    return tidy(rest[: end.start()] if end else rest)
+    clause = tidy(rest[: end.start()] if end else rest)
+    numbers = _IN_PROSE.findall(clause)
+    is_prose = len(_WORDS.findall(clause)) >= 2 and clause[0].isalpha() and not re.search(r"[\\=^]", clause)
+    return numbers[0] if is_prose and len(numbers) == 1 else clause
 
 
 def tidy(answer: str) -> str:

@@ -91,10 +91,11 @@ class Grader:
         return reasons
 
     def _staff(self, waiting: int) -> None:
-        """Retires idle workers that have done their share; starts as many as the waiting work can use."""
-        for worker in [w for w in self._workers if w.comparison is None and w.graded >= self._recycle_after]:
-            self._workers.remove(worker)
-            worker.close()
+        """Retires idle workers that have done their share or died; starts as many as the waiting work can use."""
+        for worker in [w for w in self._workers if w.ready and w.comparison is None]:
+            if worker.graded >= self._recycle_after or not worker.alive():
+                self._workers.remove(worker)
+                worker.close()
         idle = sum(worker.comparison is None for worker in self._workers)
         for _ in range(min(self._size - len(self._workers), waiting - idle)):
             self._workers.append(Worker(self._timeout))

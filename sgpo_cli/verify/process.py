@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -32,12 +33,12 @@ class Worker:
         self._timeout = timeout
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sgpo_cli.verify.worker", str(os.getpid()), str(math.ceil(timeout))],
+            [sys.executable, "-P", "-m", "sgpo_cli.verify.worker", str(os.getpid()), str(math.ceil(timeout))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             bufsize=0,
-            env={**os.environ, "PYTHONPATH": _python_path()},
+            env=_environment(),
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._replies = self._process.stdin, self._process.stdout
@@ -50,6 +51,9 @@ class Worker:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     def fileno(self) -> int:
         """The replies' file descriptor, so that a selector can wait for the worker itself."""
@@ -88,10 +92,12 @@ class Worker:
 
     def start_failed(self) -> RunFailed:
         """The error to raise when the process ended, or said nothing, before it was ready."""
-        self.kill()
+        self._process.kill()
+        self._process.wait()
         self._errors.seek(0)
         tail = self._errors.read()[-2000:].decode(errors="replace").strip()
         last = tail.rsplit("\n", 1)[-1] if tail else f"exit status {self._process.returncode}, no message"
+        self.kill()
         return RunFailed(
             f"the math grader's worker process could not start: {last}",
             fix="is math-verify installed in this Python? Try: python -c 'import math_verify'",
@@ -100,17 +106,16 @@ class Worker:
     def close(self) -> None:
         """Ends an idle worker: its input ends, so it leaves; killed when it does not leave at once."""
         self._requests.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._replies.close()
-        self._errors.close()
+        self.kill()
 
     def kill(self) -> None:
-        """SIGKILL, and reaped."""
+        """SIGKILL, reaped, and every file closed."""
         self._process.kill()
         self._process.wait()
+        for stream in (self._requests, self._replies, self._errors):
+            stream.close()
 
     def forget(self) -> None:
         """After a fork: drops this process's copies of the pipes; the worker stays the other process's."""
@@ -119,8 +124,10 @@ class Worker:
         self._process.returncode = 0  # not our child: nothing to reap
 
 
-def _python_path() -> str:
-    """PYTHONPATH under which the worker finds this same package, however the parent found it."""
-    home = str(Path(sgpo_cli.__file__).resolve().parent.parent)
+def _environment() -> dict[str, str]:
+    """The environment in which the worker finds this same package, however the parent found it."""
+    home = Path(sgpo_cli.__file__).resolve().parent.parent
+    if home.name in {"site-packages", "dist-packages"}:
+        return dict(os.environ)  # installed: found anyway, and its neighbours must not come before the standard library
     inherited = os.environ.get("PYTHONPATH")
-    return f"{home}{os.pathsep}{inherited}" if inherited else home
+    return {**os.environ, "PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else str(home)}

@@ -22,7 +22,7 @@ from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, un
 _SIGNIFICANT = 6
 _LONGEST = 2000
 _GOLD_LETTER = re.compile(r"\(([A-J])\)|([A-J])")
-_LETTER = re.compile(r"\(([A-Ja-j])\)(?:\W.*)?|([A-Ja-j])(?:[.):]+(?:\s.*)?)?", re.DOTALL)
+_LETTER = re.compile(r"(?:[Oo]ption |[Cc]hoice )?(?:\(([A-Ja-j])\)(?:\W.*)?|([A-Ja-j])(?:[.):]+(?:\s.*)?)?)", re.DOTALL)
 
 
 def quick(gold: str, answer: str) -> bool | None:

@@ -24,8 +24,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\(?:left|right|displaystyle|textstyle|limits|[bB]igg?[lr]?)(?![A-Za-z])", ""),
-        (r"\\[!,;:>]", ""),
-        (r"\\(?:quad|qquad)(?![A-Za-z])|\\ |~", " "),
+        (r"(?<!\\)\\[!,;:>]", ""),
+        (r"\\(?:quad|qquad)(?![A-Za-z])|(?<!\\)\\ |~", " "),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\lbrace(?![A-Za-z])", r"\\{"),
         (r"\\rbrace(?![A-Za-z])", r"\\}"),
@@ -34,7 +34,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:text(?:bf|it|rm|normal|sf|tt)?|mbox|mathrm|mathbf|mathit|mathsf|operatorname)\s*(?=\{)", r"\\text"),
         (r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?", ""),
         (r"\\degree(?![A-Za-z])", ""),
-        (r"\\(?=[$%&#])", ""),
+        (r"(?<!\\)\\(?=[$%&#])", ""),
         (r"\{,\}", ","),
         (r"\$", ""),
         (r"\\text\{\s?(?:percent|per cent)\s?\}|\bper ?cent\b", "%"),

@@ -119,7 +119,7 @@ class _Writer:
         return True
 
     def judge(self) -> bool:
-        measures = {
+        measures: dict[str, Any] = {
             "acc_error": 0.981,
             "acc_correct": 1.0,
             "f1": 0.99,
@@ -127,9 +127,9 @@ class _Writer:
             "n_error": 251,
             "n_correct": 5,
         }
-        ci95 = {"acc_error": [0.955, 0.992], "acc_correct": [0.566, 1.0], "f1": [0.72, 1.0]}
+        measures |= {"acc_error_ci95": [0.955, 0.992], "acc_correct_ci95": [0.566, 1.0], "f1_ci95": [0.72, 1.0]}
         told: dict[str, Any] = {"judge": "hops_oracle", "card": "hops_oracle", "measured_on": "warm start rollouts"}
-        told |= {"rows": 256, "measures": {**measures, "ci95": ci95}, "reason": None, "abstained": 0.0}
+        told |= {"rows": 256, "measures": measures, "reason": None, "abstained": 0.0}
         write_json(self.run.stage("judge").measures, {**told, "seconds": 2.2, "calls": 256, **WARM})
         return True
 
@@ -148,7 +148,7 @@ class _Writer:
                 self.say("train", "progress", step, fake.steps)
                 told = {key: row.get(key) for key in ("accuracy", "groups", "grad_norm", "heldout")}
                 self.say("train", "metrics", step, fake.steps, **told)
-                if step == 40:
+                if step == 5:
                     for text in fake.warnings:
                         self.say("train", "warning", step, fake.steps, what=text)
                 if step == fake.stop_at:

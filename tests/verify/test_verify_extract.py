@@ -52,7 +52,8 @@ def test_any_text_is_extracted_without_error_and_never_as_blank(text):
 
 @pytest.mark.parametrize(
     "unit",
-    ["answer: ", "answer is ", "\\boxed{", "#### ", "A: ", "$", "**", "\\text{", "{", "1,", "1", " ", "\n", "the answer to ",
+    ["answer: ", "answer is ", "\\boxed{", "#### ", "A: ", "$", "**", "\\text{", "{", "1,", "1", " ", "\n",
+     "the answer to ",
      "\\left", "^\\circ", "answer:" + " " * 50, ",", ".", "1 a ", "\\(", "`", "-"],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(unit):

@@ -137,7 +137,7 @@ time.sleep(60)
 @pytest.mark.parametrize(("busy", "within"), [(False, 5), (True, 12)])
 def test_no_worker_outlives_a_killed_parent(busy, within):
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT.format(busy=busy, timeout=3)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT.format(busy=busy, timeout=1)], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
@@ -168,8 +168,6 @@ def test_close_ends_the_workers_and_the_grader_can_go_on():
 
 
 def test_a_worker_that_cannot_start_fails_the_run_with_its_reason(monkeypatch):
-    monkeypatch.setattr(process, "_python_path", lambda: "/nonexistent")
-    monkeypatch.setattr(sys, "path", sys.path)
     broken = "import sys; sys.exit('no math-verify here')"
     popen = subprocess.Popen
     monkeypatch.setattr(

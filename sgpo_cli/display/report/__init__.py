@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sgpo_cli.display.words import visible
 from sgpo_cli.runs.files import write_text
 from sgpo_cli.runs.rundir import RunDir
 
@@ -25,5 +26,7 @@ def write_report(run: RunDir) -> Path:
         keep_trailing_newline=True,
     )
     style = (here / "style.css").read_text(encoding="utf-8")
-    write_text(run.report, environment.get_template("page.html.j2").render(style=style, **page(run)))
+    html = environment.get_template("page.html.j2").render(style=style, **page(run))
+    # Names, problems and reasons come from elsewhere: what cannot be shown, or encoded, is replaced once for all.
+    write_text(run.report, visible(html))
     return run.report

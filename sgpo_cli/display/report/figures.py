@@ -13,7 +13,12 @@ from sgpo_cli.display.report.svg import Series, area_chart, line_chart
 Row = Mapping[str, Any]
 
 # Bottom to top. `rescued` is hatched over the all-negative layer, of which it is a part.
-LAYERS = (("all_negative", "all-negative"), ("mixed", "mixed"), ("all_correct", "all-correct"), ("ungraded", "ungraded"))
+LAYERS = (
+    ("all_negative", "all-negative"),
+    ("mixed", "mixed"),
+    ("all_correct", "all-correct"),
+    ("ungraded", "ungraded"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,9 @@ def _accuracy(rows: list[dict[str, Any]]) -> Figure | None:
         Series("held-out, steps right", "stepsright", [right.get(step) for step in steps], dots=True),
         Series("held-out", "heldout", [heldout.get(step) for step in steps], dots=True),
     ]
-    caption = "Held-out problems are never trained on. The rollouts are those that training learned from, unguided ones only."
+    caption = (
+        "Held-out problems are never trained on. The rollouts are those that training learned from, unguided ones only."
+    )
     if right:
         caption += " Steps right: the mean share of an answer's steps before its first wrong one."
     return _lines("Accuracy", steps, wanted, caption, words.percent, top=1.0)
@@ -87,13 +94,17 @@ def _part(row: Row, key: str) -> float:
 
 def _gradient(rows: list[dict[str, Any]]) -> Figure | None:
     values = [row.get("grad_norm") for row in rows]
-    caption = "Before clipping, mean over a step's updates. It says how much there was to learn from; the loss does not."
+    caption = (
+        "Before clipping, mean over a step's updates. It says how much there was to learn from; the loss does not."
+    )
     series = [Series("gradient norm", "gradient", values)]
     return _lines("Gradient norm", [row["step"] for row in rows], series, caption, words.number)
 
 
 def _zero_advantage(rows: list[dict[str, Any]]) -> Figure | None:
     values = [row.get("zero_advantage") for row in rows]
-    caption = "Share of rollouts with advantage 0: they were paid for and taught nothing. Late in a good run they are the solved ones."
+    caption = (
+        "Share of rollouts with advantage 0: they taught nothing. Late in a good run these are problems already solved."
+    )
     series = [Series("zero advantage", "zero", values)]
     return _lines("Rollouts without a signal", [row["step"] for row in rows], series, caption, words.percent, top=1.0)

@@ -11,10 +11,10 @@ import yaml
 from sgpo_cli import __version__
 from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, flat, gather
-from sgpo_cli.display.report.cards import rollout_cards
+from sgpo_cli.display.report.cards import card, marks, picked_groups
 from sgpo_cli.display.report.figures import figures
 from sgpo_cli.display.report.svg import whisker
-from sgpo_cli.display.tables import JUDGE_FIGURES, pass_at
+from sgpo_cli.display.tables import JUDGE_FIGURES, labelled_rows, measure_interval, pass_at
 from sgpo_cli.runs.files import read_json
 from sgpo_cli.runs.rundir import RunDir
 
@@ -23,6 +23,7 @@ def page(run: RunDir) -> dict[str, Any]:
     """Everything the template shows; a part that the run does not have is None or empty."""
     facts = gather(run)
     rows = run.metrics()
+    picked = picked_groups(run, rows)
     return {
         "name": facts.name,
         "ran": what_ran(facts),
@@ -34,7 +35,9 @@ def page(run: RunDir) -> dict[str, Any]:
         "warm": warm_start(facts),
         "benches": [bench_row(bench) for bench in facts.benches],
         "judge": judge_part(facts),
-        "groups": rollout_cards(run, rows),
+        "groups": [card(one) for one in picked],
+        "marks": marks(picked),
+        "rescued": any(one.what == "rescued" for one in picked),
         "warnings": facts.warnings,
         "stages": stage_rows(facts),
         "total": words.duration(facts.seconds),
@@ -73,28 +76,28 @@ def result_sentence(facts: RunFacts) -> str:
             said.append(f"{score}, 95% interval {words.interval(bench.get('ci95'))}")
     if len(facts.heldout) > 1:
         (first, then), (last, now) = facts.heldout[0], facts.heldout[-1]
-        verb = "rose" if now > then else "fell" if now < then else "stayed"
-        change = f"held-out accuracy {verb} from {words.share(then)} at step {first} to {words.share(now)} at step {last}"
-        said.append(change)
+        said.append(f"held-out accuracy from {words.share(then)} at step {first} to {words.share(now)} at step {last}")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}." if text else "Nothing has been measured yet."
 
 
 def state_sentence(facts: RunFacts) -> str | None:
     """Where an unfinished run stands; None when every stage but the report is done."""
-    open_stages = [stage for stage in facts.stages if stage.kind != "report" and stage.status != "done"]
-    if not open_stages:
+    stage = next((stage for stage in facts.stages if stage.kind != "report" and stage.status != "done"), None)
+    if stage is None:
         return None
-    stage = open_stages[0]
-    at = f" at step {facts.steps}" if stage.kind == "train" and facts.steps else ""
-    return f"This run is not finished: stage {stage.name} is {stage.status}{at}. The same command goes on from there."
+    at = f", at step {facts.steps}" if stage.kind == "train" and facts.steps else ""
+    how = {"unfinished": "was begun", "failed": "failed", "not run": "has not begun"}[stage.status]
+    return f"This run is not finished: its stage {stage.name} {how}{at}. The same command goes on from there."
 
 
 def tiles(facts: RunFacts) -> list[dict[str, str]]:
     """The four or five numbers to look at first."""
     found = []
     for bench in facts.benches[:2]:
-        found.append(_tile(f"{bench['bench']}, avg@{bench['k']}", bench.get("avg_at_k"), words.interval(bench.get("ci95"))))
+        found.append(
+            _tile(f"{bench['bench']}, avg@{bench['k']}", bench.get("avg_at_k"), words.interval(bench.get("ci95")))
+        )
     best = facts.best_heldout
     if facts.heldout and best:
         start = f"from {words.share(facts.heldout[0][1])}; best {words.share(best[1])} at step {best[0]}"
@@ -148,7 +151,7 @@ def bench_row(bench: dict[str, Any]) -> dict[str, str]:
         "k": words.number(bench.get("k")),
         "avg": words.share(mean),
         "interval": words.interval(ci95),
-        "picture": whisker(mean, ci95) if mean is not None and ci95 else "",
+        "picture": whisker(mean, ci95),
         "pass": pass_at(bench),
         "maj": words.share(bench.get("maj_at_k")),
         "truncated": words.number(bench.get("truncated")),
@@ -163,23 +166,21 @@ def judge_part(facts: RunFacts) -> dict[str, Any] | None:
     if judge is None:
         return None
     measures = judge.get("measures") or {}
-    ci95 = measures.get("ci95") or {}
     rows = [
         {
             "name": name,
             "value": words.share(measures.get(key)),
-            "interval": words.interval(ci95.get(key)),
-            "picture": whisker(measures[key], ci95[key]) if measures.get(key) is not None and ci95.get(key) else "",
+            "interval": words.interval(measure_interval(measures, key)),
+            "picture": whisker(measures.get(key), measure_interval(measures, key)),
             "meaning": meaning,
             "rows": words.number(measures.get({"acc_error": "n_error", "acc_correct": "n_correct"}.get(key, ""))),
         }
         for key, name, meaning in JUDGE_FIGURES
     ]
-    labelled = (measures.get("n_error") or 0) + (measures.get("n_correct") or 0)
     return {
         "name": judge.get("card") or judge.get("judge"),
         "on": judge.get("measured_on"),
-        "labelled": f"{labelled:,}",
+        "labelled": f"{labelled_rows(measures):,}",
         "rows": rows if measures else [],
         "reason": judge.get("reason"),
         "abstained": words.percent(judge.get("abstained")),

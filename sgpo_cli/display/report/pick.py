@@ -22,7 +22,7 @@ class Picked:
 
 
 def pick(rows: Iterable[Row], *, first: int, last: int) -> list[Picked]:
-    """Up to six groups of the steps `first` to `last`, in the order of the run.
+    """Up to six groups of the steps `first` to `last`: the rescued ones first, each kind in the order of the run.
 
     Rescued: the most different rewards. Mixed: nearest to half right. No signal: the first all-negative group that got
     no advantage (all of GRPO's are). In a run without rescue, those stand in the rescued groups' place.
@@ -35,7 +35,7 @@ def pick(rows: Iterable[Row], *, first: int, last: int) -> list[Picked]:
             key = (f"{kind}/{parts}", part)
             if key not in best or score > best[key][0]:
                 best[key] = (score, group)
-    return sorted(_chosen(best), key=lambda picked: (picked.rows[0]["step"], picked.rows[0]["group"]))
+    return _chosen(best)
 
 
 def _interest(group: Sequence[Row]) -> tuple[str, float]:

@@ -79,8 +79,10 @@ def area_chart(
     return _picture(label, areas + _axes(frame, write) + _bands(frame, steps, every, write))
 
 
-def whisker(value: float, ci95: Sequence[float]) -> str:
-    """A small picture of a share with its interval on the scale from 0 to 1."""
+def whisker(value: float | None, ci95: Sequence[float] | None) -> str:
+    """A small picture of a share with its interval on the scale from 0 to 1; nothing when either is not known."""
+    if value is None or not ci95:
+        return ""
     low, high = (round(4 + 152 * bound, 1) for bound in ci95)
     at = round(4 + 152 * value, 1)
     return (
@@ -91,16 +93,17 @@ def whisker(value: float, ci95: Sequence[float]) -> str:
 
 
 def round_top(value: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is not below `value`."""
+    """The smallest number not below `value` whose fifths are short to write: 1, 1.5, 2, ... times a power of ten."""
     if value <= 0:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))
-    return next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= value * (1 - 1e-9))
+    return next(unit * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10) if unit * factor >= value * (1 - 1e-9))
 
 
 def ticks(first: float, last: float, most: int = 6) -> list[int]:
     """At most `most` + 1 round steps between `first` and `last`."""
-    apart = max(1, math.ceil(round_top(max(last - first, 1) / most)))
+    need = max(last - first, 1) / most
+    apart = next(f * 10**power for power in range(18) for f in (1, 2, 5) if f * 10**power >= need)
     return list(range(math.ceil(first / apart) * apart, math.floor(last) + 1, apart))
 
 

@@ -1,6 +1,7 @@
 """The `arithmetic` judge: checks every equation that a step states, with no model and no eval.
 
-From text to verdict, a file each: `tokens` (text to tokens), `parse` (tokens to an expression), `evaluate` (exact
-fractions, with what rounding may have hidden), `equations` (where in a step equations are stated), `compare` (does one
-hold, or should it not be judged), `judge` (what the letters stand for, step by step).
+From text to verdict, a file each: `marks` (calculator marks), `tokens` (text to tokens), `parse` (tokens to an
+expression, a tree of `nodes`), `equations` (where in a step equations are stated), `evaluate` (exact fractions, with
+what rounding may have hidden), `compare` (does one hold, or should it not be judged), `algebra` (does one follow from
+the one before), `judge` (step by step, and what the letters stand for). `words` holds what it knows of English.
 """

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sgpo_cli.judging.arithmetic.evaluate import Amount, Unknown, evaluate
-from sgpo_cli.judging.arithmetic.parse import Binary, Expression, Node, Number, Unary
+from sgpo_cli.judging.arithmetic.nodes import Binary, Expression, Node, Number, Unary, has_percent
 from sgpo_cli.judging.arithmetic.words import NOT_ARITHMETIC, ROUNDING, TRIED, UNIT
 
 _PLAIN = Fraction(1)
-_HUNDREDTH = Fraction(1, 100)
+_HARDLY = Fraction(2, 100)
+_CONVERSION = Fraction(3, 100)  # months and weeks are not exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +56,10 @@ def holds(
 def _readings(left: Node, right: Node, letters: Mapping[str, Amount]) -> list[tuple[Amount, Amount]]:
     """The pairs of amounts to compare: a % sign is a hundredth, or the unit of its side."""
     pair = (evaluate(left, letters), evaluate(right, letters))
-    if not (_has_percent(left) or _has_percent(right)):
+    if not (has_percent(left) or has_percent(right)):
         return [pair]
     plain = (evaluate(left, letters, percent=_PLAIN), evaluate(right, letters, percent=_PLAIN))
     return [pair, plain, (plain[0], pair[1]), (pair[0], plain[1])]
-
-
-def _has_percent(node: Node) -> bool:
-    stack = [node]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Binary):
-            stack += (part.left, part.right)
-        elif isinstance(part, Unary):
-            if part.op == "percent":
-                return True
-            stack.append(part.part)
-    return False
 
 
 def _literal(node: Node) -> Number | None:
@@ -101,33 +89,59 @@ def _close(a: Amount, b: Amount, left: Node, right: Node, approximate: bool, tol
     return gap <= allowed
 
 
-def _last_place(value: Fraction) -> int:
-    """The unit of the last digit that is not 0: 100 for 1300."""
+def _last_place(value: Fraction) -> Fraction:
+    """Half the unit of the last digit that is not 0: 50 for 1300."""
     number, unit = int(value), 1
     while number and number % 10 == 0:
         number //= 10
         unit *= 10
-    return unit
+    return Fraction(unit, 2)
 
 
 def _excused(left: Expression, right: Expression, pair: tuple[Amount, Amount], words: set[str], starts: bool) -> bool:
     a, b = pair[0].value, pair[1].value
     if not NOT_ARITHMETIC.isdisjoint(words) or not TRIED.isdisjoint(words):
         return True
-    if left.operators == 0 and (starts or left.units or (right.operators == 0 and right.units)):
+    bare = left.operators == 0 and right.operators == 0
+    if bare and (right.units or abs(a - b) < 1):
+        return True  # "[22.8] = 22"
+    if left.operators == 0 and (starts or left.units):
         # "4 hours = 4 * 60", "28 = 3 * 9 + 2": names a quantity or sets a condition, and calculates nothing.
         return True
+    if starts and _counts_things(left) and right.operators and not right.units:
+        return True  # "1 pack of red + 2 packs of clear = 20 + 20 + 20"
+    if left.units and right.units and right.operators == 0 and _is_fraction(left.node):
+        return True  # "1/2 inch = 20 miles"
     if _rounds_to_whole(a, b, left.node, right.node) or _turned_round(left.node, a, b):
         return True
-    return _converts(left.units + right.units)
+    return _converts(left.units + right.units, left.node, a, b)
+
+
+def _counts_things(side: Expression) -> bool:
+    """A sum of counted things, not of money."""
+    is_sum = isinstance(side.node, Binary) and side.node.op in "+-"
+    return is_sum and bool(side.units) and "$" not in side.units
+
+
+def _is_fraction(node: Node) -> bool:
+    """A quantity printed as a proper fraction, no division to be checked."""
+    return (
+        isinstance(node, Binary)
+        and node.op == "/"
+        and isinstance(node.left, Number)
+        and isinstance(node.right, Number)
+        and 0 < node.left.value < node.right.value
+    )
 
 
 def _rounds_to_whole(a: Fraction, b: Fraction, left: Node, right: Node) -> bool:
-    """A whole number printed for a fraction next to it: rounded up or down by the story."""
+    """A whole number printed for a fraction that it hardly differs from (393.75 = 394; but not 7.33 = 7)."""
     for value, node, other in ((a, left, b), (b, right, a)):
         printed = _literal(node)
-        if printed and not printed.decimals and other.denominator != 1 and abs(value - other) < 1:
-            return True
+        if printed and not printed.decimals and other.denominator != 1:
+            gap = abs(value - other)
+            if gap < 1 and gap <= _HARDLY * abs(other):
+                return True
     return False
 
 
@@ -138,11 +152,19 @@ def _turned_round(left: Node, a: Fraction, b: Fraction) -> bool:
     return isinstance(left.left, Number) and isinstance(left.right, Number)
 
 
-def _converts(units: tuple[str, ...]) -> bool:
-    """Two units of one dimension: the equation may convert."""
-    seen: dict[str, set[str]] = {}
+def _converts(units: tuple[str, ...], node: Node, a: Fraction, b: Fraction) -> bool:
+    """May a conversion between the units that are named explain the difference?"""
+    seen: dict[str, set[int]] = {}
     for word in units:
-        dimension, unit = UNIT.get(word, ("", ""))
+        dimension, size = UNIT.get(word, ("", 1))
         if dimension:
-            seen.setdefault(dimension, set()).add(unit)
-    return any(len(kinds) > 1 for kinds in seen.values())
+            seen.setdefault(dimension, {1} if dimension == "number" else set()).add(size)
+    factors = {Fraction(i, j) for sizes in seen.values() for i in sizes for j in sizes if i != j}
+    if not factors:
+        return False
+    if isinstance(node, Binary) and node.op in "+-":
+        return True
+    if not a or not b:
+        return False
+    ratio = abs(a / b)
+    return any(abs(ratio / power - 1) <= _CONVERSION for factor in factors for power in (factor, factor * factor))

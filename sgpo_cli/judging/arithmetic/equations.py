@@ -1,8 +1,8 @@
 """Where in a step equations are stated: chains `a = b = c` of sides, cut out of the prose around them.
 
 A text is cut into clauses at punctuation, line ends and words like "and", "so", "where"; a clause with a relation sign
-is a chain. Each side is read once from left to right into its expressions: the one that begins a side is what the sign at
-its left speaks of, the one that ends it is what the sign at its right speaks of.
+is a chain. Each side is read once from left to right into its expressions: the one that begins a side is what the sign
+at its left speaks of, the one that ends it is what the sign at its right speaks of.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from sgpo_cli.judging.arithmetic.parse import Expression, Letter, NotArithmetic, parse_at
+from sgpo_cli.judging.arithmetic.nodes import Expression, Letter, NotArithmetic
+from sgpo_cli.judging.arithmetic.parse import parse_at
 from sgpo_cli.judging.arithmetic.tokens import Token, tokenize
 from sgpo_cli.judging.arithmetic.words import APPROXIMATELY, BOUNDARY
 
@@ -43,6 +44,7 @@ def chains_of(text: str) -> Iterator[Chain]:
     sentence: list[Chain] = []
     words: set[str] = set()
     for clause, ends, before in _clauses(_open_brackets(tokenize(text))):
+        words.add(before)
         words.update(token.text for token in clause if token.kind == "word")
         if any(token.kind == "rel" for token in clause):
             chain = _chain(clause)
@@ -167,6 +169,8 @@ def _may_begin(tokens: list[Token], at: int, first: int) -> bool:
     before = tokens[at - 1]
     if before.kind not in _FREE_BEFORE or (before.kind == "dollar" and at >= 2 and tokens[at - 2].kind != "word"):
         return False
+    if token.kind == "open" and token.glued and before.kind == "word":
+        return False  # floor(..)
     # "price - 5" takes something unknown away; "price -5" may state a negative number.
     return not sign or (not token.glued and not token.spaced)
 

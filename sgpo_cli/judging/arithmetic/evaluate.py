@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import factorial, isqrt
 
-from sgpo_cli.judging.arithmetic.parse import Binary, Letter, Node, Number, Unary
+from sgpo_cli.judging.arithmetic.nodes import Binary, Letter, Node, Number, Unary
 
 MAX_BITS = 512
 _ROOT_SCALE = 10**20
+# Two places of thirds, sixths and sevenths: 1/3, 2/3, 5/6, 1/6, 1/7, 3/7, 5/7.
+_ROUNDED = {"33", "66", "67", "83", "17", "14", "43", "71"}
 
 
 class Unknown(Exception):
@@ -55,9 +57,8 @@ def _evaluate(node: Node, letters: Mapping[str, Amount], percent: Fraction) -> A
 
 
 def rounding_of(number: Number) -> Fraction:
-    """Half a unit in the last place for a decimal that looks rounded (3.333, 66.67, four places or more), else 0."""
-    tail = number.text[-2:]
-    if number.decimals >= 3 or (number.decimals == 2 and tail in ("33", "66", "67", "83", "17", "14", "43", "71")):
+    """A unit in the last place for a decimal that looks rounded or cut (66.67, three places or more), else 0."""
+    if number.decimals >= 3 or (number.decimals == 2 and number.text[-2:] in _ROUNDED):
         return Fraction(1, 10**number.decimals)
     return Fraction(0)
 

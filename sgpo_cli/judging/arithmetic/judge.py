@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.judging.arithmetic.algebra import Solving
 from sgpo_cli.judging.arithmetic.compare import Tolerance, holds
 from sgpo_cli.judging.arithmetic.equations import Chain, chains_of
 from sgpo_cli.judging.arithmetic.evaluate import Amount, Unknown, evaluate
 from sgpo_cli.judging.arithmetic.marks import take_marks
-from sgpo_cli.judging.arithmetic.parse import Expression, Letter, letters_of
+from sgpo_cli.judging.arithmetic.nodes import Expression, Letter, letters_of, operators_of
 from sgpo_cli.judging.arithmetic.words import UNIT
 from sgpo_cli.judging.verdict import Solution, Verdict
 
@@ -26,6 +27,8 @@ class _Reading:
     letters: dict[str, Amount] = field(default_factory=dict)
     calculated: set[str] = field(default_factory=set)
     marked: set[Fraction] = field(default_factory=set)
+    solving: Solving = field(default_factory=Solving)
+    steps: int = 0
 
     def step(self, text: str) -> tuple[int, str | None]:
         """How many equations of a step could be examined, and the first that fails (as text)."""
@@ -33,6 +36,7 @@ class _Reading:
         examined = 0
         wrong: str | None = None
         self.marked.clear()
+        self.steps += 1
         for part in (*marks, rest):
             for chain in chains_of(part):
                 count, failed = self.chain(chain)
@@ -63,20 +67,26 @@ class _Reading:
             examined += 1
             if not verdict and wrong is None:
                 wrong = _show(chain, at)
+        follows = self.solving.follow(chain, self.steps)
+        if follows is not None:
+            examined += 1
+            wrong = wrong or (None if follows else f"does not follow: {_show(chain, 0)}")
         self.bind(chain)
         return examined, wrong
 
     def is_claim(self, left: Expression, right: Expression) -> bool:
         """Is it a calculation rather than an equation to be solved?
 
-        Letters may stand on one side only, within an expression, and each must have been defined by a calculation.
+        With letters it is one only when it puts numbers in their places, `A - B = 3 - (-4)`: each letter was defined by
+        a calculation before, and the other side has the same operators and no letter.
         """
-        ours, theirs = letters_of(left.node), letters_of(right.node)
-        if not ours and not theirs:
+        letters = letters_of(left.node)
+        if not letters and not letters_of(right.node):
             return True
-        if (ours and theirs) or not (ours | theirs) <= self.calculated:
+        if letters_of(right.node) or not letters <= self.calculated:
             return False
-        return (left if ours else right).operators > 0
+        operators = operators_of(left.node)
+        return bool(operators) and operators == operators_of(right.node)
 
     def is_excused(self, chain: Chain, at: int, left: Expression, right: Expression) -> bool:
         """ "1 hour and 20 minutes + ..." begins before what was read; a mark that holds is what was calculated."""

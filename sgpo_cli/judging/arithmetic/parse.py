@@ -11,61 +11,14 @@ What cannot be understood raises `NotArithmetic`, which ends in "not judged". No
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
+from sgpo_cli.judging.arithmetic.nodes import Binary, Expression, Letter, Node, NotArithmetic, Number, Unary
 from sgpo_cli.judging.arithmetic.tokens import Token
 from sgpo_cli.judging.arithmetic.words import ASIDE, GLUED_UNITS, OPERATOR_WORDS, SHORT_UNITS
 
 MAX_DEPTH = 40
 MAX_UNIT_WORDS = 8
-
-
-class NotArithmetic(Exception):
-    """These tokens are not an expression that this judge dares to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    value: Fraction
-    decimals: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """`op`: neg, percent, sqrt or fact."""
-
-    op: str
-    part: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """`op`: + - * / ^; a mixed number is a sum."""
-
-    op: str
-    left: Node
-    right: Node
-
-
-Node = Number | Letter | Unary | Binary
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """`tokens[start:end]` read as `node`; `units` are its unit words in order, `operators` how many it has."""
-
-    node: Node
-    start: int
-    end: int
-    operators: int
-    units: tuple[str, ...]
 
 
 def parse_at(tokens: list[Token], start: int) -> Expression:
@@ -134,13 +87,14 @@ class _Parser:
 
     def power(self, depth: int) -> Node:
         base = self.value(depth)
-        if self.kind() == "op" and self.text() == "^":
-            self.take("^")
-            braced = self.text() == "{"
-            exponent = self.value(depth) if braced or self.text() != "-" else self.signed(depth)
-            self.unit()
-            return Binary("^", base, exponent)
-        return base
+        if self.kind() != "op" or self.text() != "^":
+            return base
+        if depth > MAX_DEPTH:
+            raise NotArithmetic("nested too deeply")
+        self.take("^")
+        exponent = self.signed(depth + 1)
+        self.unit()
+        return Binary("^", base, exponent)
 
     def value(self, depth: int) -> Node:
         kind = self.kind()
@@ -153,7 +107,7 @@ class _Parser:
         elif kind == "frac":
             self.at += 1
             self.operators += 1
-            node = Binary("/", self.argument(depth), self.argument(depth))
+            node = self.two_digits() or Binary("/", self.argument(depth), self.argument(depth))
         elif kind == "sqrt":
             self.at += 1
             self.operators += 1
@@ -218,8 +172,16 @@ class _Parser:
         self.at += 1
         return node
 
+    def two_digits(self) -> Node | None:
+        """The fraction of `\\frac12`, whose arguments are one token."""
+        token = self.tokens[self.at] if self.at < len(self.tokens) else None
+        if token is None or token.kind != "num" or len(token.text) != 2 or not token.text.isdigit():
+            return None
+        self.at += 1
+        return Binary("/", *(Number(Fraction(digit), 0, digit) for digit in token.text))
+
     def argument(self, depth: int) -> Node:
-        """A braced argument, or as in `\\frac12` a single digit."""
+        """A braced argument, or as in `\\frac1{2}` a digit."""
         if self.text() == "{":
             return self.bracket(depth)
         token = self.tokens[self.at] if self.at < len(self.tokens) else None
@@ -351,18 +313,3 @@ def _is_share(node: Node) -> bool:
     if isinstance(node, Unary):
         return node.op == "percent"
     return isinstance(node, Binary) and node.op == "/" and isinstance(node.left, Number)
-
-
-def letters_of(node: Node) -> set[str]:
-    """The letters in an expression."""
-    found: set[str] = set()
-    stack: list[Node] = [node]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Letter):
-            found.add(part.name)
-        elif isinstance(part, Binary):
-            stack += (part.left, part.right)
-        elif isinstance(part, Unary):
-            stack.append(part.part)
-    return found

@@ -38,6 +38,7 @@ _TOKEN = re.compile(
     r"|(?P<bold>\*\*|__)"
     r"|(?P<num>\d+(?:(?:,|\{,\}|\\,)\d+)*(?:\.\d+)?|\.\d+)"
     r"|(?P<repeating>(?<=\d)\.(?=\\[a-z]))"
+    r"|(?P<ratio>(?<=\w):(?=\w))"
     r"|(?P<text>\\(?:text|textrm|textbf|textit|mathrm|mathit|mbox|operatorname)\s{0,3}\{(?P<inner>[^{}\n]{0,200})\})"
     r"|(?P<degree>\^\s{0,2}(?:\{\s{0,2}\\circ\s{0,2}\}|\\circ)|°|º)"
     r"|(?P<sub>_(?:\{[^{}\n]{0,30}\}|\w))"
@@ -68,11 +69,10 @@ _COMMANDS = {
     "pi": ("var", "π"),
 }
 # Commands that change the look and not the value.
-_SILENT = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle boxed fbox mathbf mathbb limits underline cancel bcancel color large Large".split(
-        " "
-    )
-)
+_SILENT = {
+    *("left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "textstyle"),
+    *("boxed", "fbox", "mathbf", "mathbb", "limits", "underline", "cancel", "bcancel", "color", "large", "Large"),
+}
 
 
 def tokenize(text: str) -> list[Token]:
@@ -208,8 +208,6 @@ def _other(raw: str, bad: Token, glued: bool, spaced: bool, math: bool) -> Token
         return Token("comma", ",", glued, spaced, math)
     if raw == "~" and math:
         return None  # LaTeX's hard space
-    if raw == ":" and glued and not spaced:
-        return bad  # a ratio or a time of day
     if raw in ".;:?•":
         return Token("stop", raw, glued, spaced, math)
     if raw == "!":

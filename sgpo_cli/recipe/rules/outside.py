@@ -1,8 +1,9 @@
-"""What the recipe asks of things outside it: benchmarks, trackers."""
+"""What the recipe asks of things outside it: its run directory, benchmarks, trackers."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import load_eval_card
@@ -17,6 +18,19 @@ _TRACKERS = {
 }
 
 
+# The name of a directory on any file system, and no option to a command.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@reads("name")
+def name_is_a_directory(view: View) -> None:
+    name = view.recipe.name
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:100] or "my_run"
+        what = f"name {name!r} cannot be a run's directory: letters, digits, `.`, `_` and `-`, at most 100 of them"
+        view.error("name", what, f"write name: {safe}")
+
+
 @reads("benchmarks", "data.source")
 def benchmarks_are_there(view: View) -> None:
     first: dict[str, int] = {}
@@ -28,7 +42,8 @@ def benchmarks_are_there(view: View) -> None:
             view.error(f"{at}.card", f"{at}.card: {problem.what}", problem.fix)
             continue
         if card.name in first:
-            what = f"{at} measures {card.name} again, after benchmarks.{first[card.name]}: their results would be one file"
+            earlier = f"benchmarks.{first[card.name]}"
+            what = f"{at} measures {card.name} again, after {earlier}: their results would be one file"
             view.error(at, what, "take one out, or give it a card of its own name")
         first.setdefault(card.name, index)
         if card.task is not None and use.file is not None:
@@ -42,7 +57,13 @@ def benchmarks_are_there(view: View) -> None:
 def trackers_are_installed(view: View) -> None:
     for index, tracker in enumerate(view.recipe.track):
         modules, package = _TRACKERS[tracker]
-        if all(importlib.util.find_spec(module) is None for module in modules):
+        if not any(_installed(module) for module in modules):
             view.error(f"track.{index}", f"track: {tracker} is not installed", f"pip install {package}, or take it out")
         if tracker in view.recipe.track[:index]:
             view.error(f"track.{index}", f"track names {tracker} twice", "take one out")
+
+
+def _installed(module: str) -> bool:
+    """Whether a module can be imported; a mere directory of that name (wandb leaves one behind) is none."""
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None

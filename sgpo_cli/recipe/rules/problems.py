@@ -15,12 +15,8 @@ def prompt_holds_the_problem(view: View) -> None:
 
 @reads("data.order", "data.columns.difficulty", "data.source")
 def curriculum_needs_difficulty(view: View) -> None:
-    data = view.recipe.data
-    if data.order != "curriculum":
-        return
-    if data.source == "hops":
-        view.error("data.order", "the problems of task hops are all equally hard", "write data.order: shuffled")
-    elif data.columns.difficulty is None:
+    data = view.recipe.data  # task hops knows how hard its problems are
+    if data.order == "curriculum" and data.source != "hops" and data.columns.difficulty is None:
         fix = "name the column: data.columns.difficulty"
         view.error("data.order", "data.order curriculum needs a difficulty column", fix)
 
@@ -61,7 +57,8 @@ def eval_needs_heldout(view: View) -> None:
 @reads("data.source", "data.config", "data.revision")
 def hub_settings_need_the_hub(view: View) -> None:
     data = view.recipe.data
-    if data.source != "hops" and not Path(data.source).is_file():
+    local = Path(data.source)  # absolute by now, unless it is a hub id
+    if data.source != "hops" and not (local.is_absolute() and local.is_file()):
         return
     for key, value in (("config", data.config), ("revision", data.revision)):
         if value is not None:
@@ -74,9 +71,8 @@ def distractors_are_other_entities(view: View) -> None:
     most = task.entities - 1
     if view.recipe.data.source == "hops" and task.misconceptions.distractors > most:
         at = "data.hops.misconceptions.distractors"
-        view.error(
-            view.blame(at, "data.hops.entities"), f"{at} must be at most {most}, one less than data.hops.entities"
-        )
+        blamed = view.blame(at, "data.hops.entities")
+        view.error(blamed, f"{at} must be at most {most}, one less than data.hops.entities")
 
 
 @reads("data.source", "data.prompt", "model.scratch")

@@ -23,9 +23,8 @@ def one_outcome(view: View) -> None:
         fix = "add {kind: math}, {kind: exact}, or a python reward with outcome: true"
         view.error("reward", "no reward is an outcome: nothing says which rollouts are right", fix)
     for index in outcomes[1:]:
-        first = view.recipe.reward[outcomes[0]].kind
-        what = f"reward.{index} ({view.recipe.reward[index].kind}) is a second outcome; reward.{outcomes[0]} ({first}) is one"
-        view.error(f"reward.{index}", what, "exactly one decides what is right: take one out, or write outcome: false")
+        what = f"reward.{index} is a second outcome, after reward.{outcomes[0]}: exactly one decides what is right"
+        view.error(f"reward.{index}", what, "take one out; a python reward may say outcome: false")
     for index in outcomes[:1]:
         if view.recipe.reward[index].weight <= 0:
             what = f"reward.{index}.weight must be above 0: it is the outcome's, and right must pay more than wrong"
@@ -68,34 +67,29 @@ def functions_are_named(view: View) -> None:
 
 
 def _function_is_there(view: View, at: str, path: Path, name: str) -> None:
-    """Looks into the file without running it; names that only running it would make are let through."""
+    """Looks into the file without running it."""
     try:
         module = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError) as problem:
         view.error(at, f"{at}: {path.name} is not Python: {problem}")
         return
-    functions = [item.name for item in module.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
-    plain = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Expr, ast.Import)
-    whole = all(isinstance(item, plain) or _binds_no(item, name) for item in module.body)
-    if name not in functions and whole and not _is_bound(module, name):
-        view.error(at, f"{at}: {path.name} has no function {name!r}", did_you_mean(name, functions, "it has"))
+    names = _top_names(module)
+    if names is not None and name not in names:
+        view.error(at, f"{at}: {path.name} has no function {name!r}", did_you_mean(name, names, "it has"))
 
 
-def _binds_no(item: ast.stmt, name: str) -> bool:
-    """Whether an import or assignment surely does not make `name`; other statements may."""
-    if isinstance(item, ast.ImportFrom):
-        return all(alias.name != "*" for alias in item.names)
-    return isinstance(item, ast.Assign | ast.AnnAssign)
-
-
-def _is_bound(module: ast.Module, name: str) -> bool:
-    """Whether a class, an import or an assignment at the top makes `name`."""
+def _top_names(module: ast.Module) -> list[str] | None:
+    """The names that a module's top level makes; None when only running it would tell (`import *`, `if`, `try`...)."""
+    names: list[str] = []
     for item in module.body:
-        if isinstance(item, ast.ClassDef) and item.name == name:
-            return True
-        if isinstance(item, ast.Import | ast.ImportFrom) and any((a.asname or a.name) == name for a in item.names):
-            return True
-        targets = item.targets if isinstance(item, ast.Assign) else [item.target] if isinstance(item, ast.AnnAssign) else []
-        if any(isinstance(part, ast.Name) and part.id == name for target in targets for part in ast.walk(target)):
-            return True
-    return False
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.append(item.name)
+        elif isinstance(item, ast.Import | ast.ImportFrom) and all(alias.name != "*" for alias in item.names):
+            names += [alias.asname or alias.name.partition(".")[0] for alias in item.names]
+        elif isinstance(item, ast.Assign | ast.AnnAssign):
+            names += [
+                part.id for part in ast.walk(item) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            ]
+        elif not isinstance(item, ast.Expr):
+            return None
+    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sgpo_cli.recipe.rules.view import View, reads
@@ -119,24 +120,31 @@ def trl_fields_are_free(view: View) -> None:
         view.warn("trainer.trl", what, "sgpo doctor shows the versions that work")
     for name, value in given.items():
         at = f"trainer.trl.{name}"
-        advice = _advice(name)
-        if advice is not None:
-            view.error(at, f"{at} is not free", advice)
+        if name in NAMED:
+            view.error(at, f"{at} has a key of its own in the recipe", f"write {NAMED[name]}")
+        elif (reason := reserved(name)) is not None:
+            view.error(at, f"{at} is set by sgpo itself", reason)
         elif known is not None and name not in known:
-            free = [field for field in known if _advice(field) is None]
-            near = nearest(name, known)
-            told = [f"{field} ({_advice(field)})" if field not in free else field for field in near]
-            fix = f"did you mean {' or '.join(told)}?" if near else f"fields that are free: {', '.join(sorted(free))}"
-            view.error(at, f"{at} is no field of TRL's GRPOConfig", fix)
+            view.error(at, f"{at} is no field of TRL's GRPOConfig", _nearest_fields(name, known))
         else:
             _check_value(view, at, value, known.get(name) if known else None, CHOICES.get(name))
 
 
-def _advice(name: str) -> str | None:
-    """Which key of the recipe to use instead of a field of TRL's, or why there is none; None when the field is free."""
-    if name in NAMED:
-        return f"write {NAMED[name]}"
+def reserved(name: str) -> str | None:
+    """Why a field of TRL's is ours alone; None when it is not."""
     return OWNED.get(name) or next((why for family, why in FAMILIES.items() if name.startswith(family)), None)
+
+
+def free_fields(known: Iterable[str]) -> list[str]:
+    """The fields that a recipe may set under `trainer.trl`, by name."""
+    return sorted(name for name in known if name not in NAMED and reserved(name) is None)
+
+
+def _nearest_fields(name: str, known: Mapping[str, TrlField]) -> str:
+    free = free_fields(known)
+    near = nearest(name, [*free, *NAMED], 2)
+    guesses = " or ".join(field if field in free else NAMED[field] for field in near)
+    return f"did you mean {guesses}?" if near else f"fields to set here: {', '.join(free)}"
 
 
 def _check_value(view: View, at: str, value: Any, field: TrlField | None, choices: tuple[str, ...] | None) -> None:

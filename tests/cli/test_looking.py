@@ -1,0 +1,107 @@
+"""The commands that look at a finished run: show, report, eval, judge, with and without --json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import rows, sgpo
+
+
+@pytest.fixture
+def run_here(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished / "runs", tmp_path / "runs", symlinks=True)
+    return tmp_path
+
+
+def test_show_marks_the_steps(finished: Path) -> None:
+    shown = sgpo("show", "tiny_sgpo", "--step", "1", "--all", cwd=finished)
+    assert shown.returncode == 0, shown.stderr
+    assert "first wrong step" in shown.stdout and "group" in shown.stdout
+    told = json.loads(sgpo("show", "tiny_sgpo", "--step", "1", "--json", cwd=finished).stdout)
+    assert told
+
+
+def test_show_of_a_step_that_is_not_there_says_which_are(finished: Path) -> None:
+    shown = sgpo("show", "tiny_sgpo", "--step", "99", cwd=finished)
+    assert shown.returncode == 2 and "4" in shown.stderr
+
+
+def test_report_is_self_contained(run_here: Path) -> None:
+    (run_here / "runs/tiny_sgpo/report.html").unlink()
+    told = sgpo("report", "tiny_sgpo", cwd=run_here)
+    assert told.returncode == 0, told.stderr
+    html = (run_here / "runs/tiny_sgpo/report.html").read_text()
+    assert "<svg" in html and "hops_oracle" in html
+    assert "http://" not in html.replace("http://www.w3.org/", "") and "https://" not in html
+    assert "<script" not in html
+
+
+def test_eval_without_a_model_takes_the_newest_finished_run_and_says_so(run_here: Path) -> None:
+    told = sgpo("eval", "--bench", "hops", "--limit", "8", "--k", "2", cwd=run_here)
+    assert told.returncode == 0, told.stderr
+    assert "tiny_sgpo" in told.stdout.splitlines()[0]
+    samples = rows(run_here / "runs/eval-tiny_sgpo/hops/samples.jsonl")
+    assert len(samples) == 16 and samples[0].keys() >= {"id", "sample", "response", "extracted", "correct", "reason"}
+
+
+def test_eval_of_a_folder_into_a_directory_of_ones_own(run_here: Path) -> None:
+    model = "runs/tiny_sgpo/stages/train/final"
+    command = ["eval", "--bench", "hops", "--model", model, "--limit", "8", "--out", "out", "--json"]
+    first = sgpo(*command, cwd=run_here)
+    assert first.returncode == 0, first.stderr
+    (summary,) = json.loads(first.stdout)
+    assert summary["n_problems"] == 8 and summary == json.loads((run_here / "out/hops/summary.json").read_text())
+    again = sgpo(*command, cwd=run_here)
+    assert json.loads(again.stdout) == [summary], "a finished evaluation is not done again"
+    other = sgpo(*command, "--seed", "5", cwd=run_here)
+    assert other.returncode == 2 and "--restart" in other.stderr
+
+
+def test_eval_refuses_a_directory_of_something_else(run_here: Path) -> None:
+    (run_here / "mine").mkdir()
+    (run_here / "mine" / "thesis.txt").write_text("keep me")
+    command = ["eval", "--bench", "hops", "--limit", "2", "--out", "mine", "--restart"]
+    assert sgpo(*command, cwd=run_here).returncode == 2
+    assert (run_here / "mine" / "thesis.txt").read_text() == "keep me"
+
+
+def test_eval_without_anything_to_measure(tmp_path: Path) -> None:
+    told = sgpo("eval", "--bench", "aime24", cwd=tmp_path)
+    assert told.returncode == 2 and "sgpo train" in told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_eval_plan_runs_nothing(run_here: Path) -> None:
+    before = sorted(run_here.rglob("*"))
+    told = json.loads(sgpo("eval", "--bench", "hops,aime24", "--plan", "--json", cwd=run_here).stdout)
+    assert [b["card"] for b in told["benchmarks"]] == ["hops", "aime24"]
+    assert sorted(run_here.rglob("*")) == before
+
+
+def test_aime24_from_a_local_file_on_the_tiny_model(run_here: Path, shared_data: Path) -> None:
+    file = str(shared_data / "eval_aime_2024.jsonl")
+    told = sgpo(
+        "eval", "--bench", "aime24", "--file", file, "--k", "2", "--max-new-tokens", "8", "--json", cwd=run_here
+    )
+    assert told.returncode == 0, told.stderr
+    (summary,) = json.loads(told.stdout)
+    assert summary["n_problems"] == 30 and summary["avg_at_k"] == 0
+    assert summary["ci95"][0] == 0 and summary["ci95"][1] > 0.05, "0 of 30 is not [0, 0]"
+
+
+def test_judge_without_in_labels_the_newest_runs_rollouts(run_here: Path) -> None:
+    told = sgpo("judge", "--out", "labels.jsonl", "--judge", "hops_oracle", "--show", "2", cwd=run_here)
+    assert told.returncode == 0, told.stderr
+    labelled = rows(run_here / "labels.jsonl")
+    assert len(labelled) == 64
+    for row in labelled:
+        # The oracle offline says what it said in training.
+        if row["outcome"] == 0 and row["reason"] == "rescued":
+            assert row["verdict"]["first_error"] is not None
+    assert sgpo("judge", "--out", "labels.jsonl", "--judge", "hops_oracle", cwd=run_here).returncode == 0
+    other = sgpo("judge", "--out", "labels.jsonl", "--judge", "arithmetic", cwd=run_here)
+    assert other.returncode == 2 and "--overwrite" in other.stderr

@@ -1,0 +1,65 @@
+"""ProcessBench's figures against hand-worked numbers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sgpo_cli.judging.measure import processbench, wilson
+from sgpo_cli.judging.verdict import Verdict
+
+
+def found(first_error: int) -> Verdict:
+    return Verdict.found(first_error, num_steps=5, judge="j")
+
+
+ABSTAINED = Verdict.abstain("why", num_steps=5, judge="j")
+
+
+def test_by_hand() -> None:
+    pairs = [(found(2), 2), (found(1), 2), (found(-1), 2), (ABSTAINED, 0), (found(-1), -1), (found(0), -1)]
+    measures = processbench(pairs)
+    assert measures.acc_error == 0.25  # 1 of 4
+    assert measures.acc_correct == 0.5  # 1 of 2
+    assert measures.f1 == pytest.approx(2 * 0.25 * 0.5 / 0.75)
+    assert measures.abstained == pytest.approx(1 / 6)
+    assert (measures.n_error, measures.n_correct) == (4, 2)
+    assert not measures.reasons
+    json.dumps(measures.to_json(), allow_nan=False)
+
+
+def test_an_abstention_is_a_miss_on_correct_rows() -> None:
+    assert processbench([(ABSTAINED, -1)]).acc_correct == 0.0
+
+
+def test_missing_classes_have_reasons() -> None:
+    measures = processbench([(found(-1), -1)])
+    assert measures.acc_error is None and measures.f1 is None and measures.f1_ci95 is None
+    assert set(measures.reasons) == {"acc_error", "f1"}
+    assert processbench([]).abstained is None
+
+
+def test_both_zero_is_zero_and_not_a_division() -> None:
+    assert processbench([(found(-1), 0), (found(0), -1)]).f1 == 0.0
+
+
+def test_wilson_against_a_table() -> None:
+    low, high = wilson(0, 30)
+    assert low == 0.0 and high == pytest.approx(0.1135, abs=1e-3)
+    low, high = wilson(5, 10)
+    assert (low, high) == (pytest.approx(0.2366, abs=1e-3), pytest.approx(0.7634, abs=1e-3))
+    assert wilson(30, 30)[1] == 1.0
+
+
+def test_the_bootstrap_is_seeded_and_holds_the_estimate() -> None:
+    pairs = [(found(2 if i % 3 else 1), 2) for i in range(90)] + [(found(-1 if i % 4 else 0), -1) for i in range(80)]
+    one, two = processbench(pairs), processbench(pairs)
+    assert one.f1_ci95 == two.f1_ci95
+    assert one.f1_ci95 is not None and one.f1 is not None
+    low, high = one.f1_ci95
+    assert low < one.f1 < high and 0.06 < high - low < 0.25
+
+
+def test_the_bootstrap_of_certain_shares_is_a_point() -> None:
+    assert processbench([(found(2), 2), (found(-1), -1)]).f1_ci95 == (1.0, 1.0)

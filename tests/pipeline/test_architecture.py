@@ -1,0 +1,51 @@
+"""Parameters by formula equal those of the real model, built on the meta device."""
+
+from __future__ import annotations
+
+import pytest
+
+from sgpo_cli.pipeline.architecture import KNOWN, Shape, shape_of
+from sgpo_cli.recipe.schema import Model
+
+
+def _meta_parameters(shape: Shape) -> int:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {
+        "num_hidden_layers": shape.layers,
+        "hidden_size": shape.hidden,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "intermediate_size": shape.intermediate,
+        "vocab_size": shape.vocab,
+        "tie_word_embeddings": shape.tied,
+        "head_dim": shape.head_dim,
+    }
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(shape.family, **sizes))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["Qwen2.5-7B", "Qwen2.5-0.5B", "Qwen3-1.7B", "Qwen3-8B"])
+def test_formula_equals_the_meta_device(name: str) -> None:
+    assert KNOWN[name].parameters() == _meta_parameters(KNOWN[name])
+
+
+def test_llama_scratch() -> None:
+    shape = Shape("llama", 2, 64, 4, 4, 192, 107, False, 16)
+    assert shape.parameters() == _meta_parameters(shape)
+
+
+@pytest.mark.parametrize(
+    ("path", "billions"),
+    [("Qwen/Qwen2.5-7B-Instruct", 7.6), ("Qwen/Qwen3-4B-Base", 4.0), ("Qwen/Qwen2.5-32B-Instruct", 32.8)],
+)
+def test_known_models_have_their_published_size(path: str, billions: float) -> None:
+    shape = shape_of(Model(path=path))
+    assert shape is not None
+    assert shape.parameters() / 1e9 == pytest.approx(billions, abs=0.06)
+
+
+def test_an_unknown_model_has_no_shape() -> None:
+    assert shape_of(Model(path="somebody/unheard-of-9B")) is None
