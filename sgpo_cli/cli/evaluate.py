@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 def evaluate(
     bench: Annotated[str, typer.Option("--bench", help="Eval cards, separated by commas (sgpo list evals).")],
-    model: Annotated[str | None, typer.Option("--model", help="Folder, hub id or run; the newest run if omitted.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Folder, hub id or run; the newest run if omitted.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where results go; default runs/eval-<model>.")] = None,
-    file: Annotated[str | None, typer.Option("--file", help="A local JSONL in the hub data set's place (one bench).")] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", help="A local JSONL in the hub data set's place (one bench).")
+    ] = None,
     k: Annotated[int | None, typer.Option("--k", min=1, help="Samples a problem; default the card's.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many problems.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, help="Default the card's.")] = None,
@@ -46,9 +50,7 @@ def evaluate(
     if responses is not None and model is not None:
         raise UserError("--responses grades answers as they are: it takes no --model", fix="leave one of them out")
     uses = [
-        Benchmark(
-            card=name, k=k, limit=limit, file=file, temperature=temperature, max_new_tokens=max_new_tokens
-        )
+        Benchmark(card=name, k=k, limit=limit, file=file, temperature=temperature, max_new_tokens=max_new_tokens)
         for name in names
     ]
     request = EvalRequest(uses, seed, model, responses, response_field, out, _default_out(model, responses))

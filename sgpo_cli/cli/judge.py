@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def judge(
     source: Annotated[
-        str | None, typer.Argument(metavar="[IN]", help="JSONL of `problem` and `steps` or `response`; or a run's rollouts.")
+        str | None,
+        typer.Argument(metavar="[IN]", help="JSONL of `problem` and `steps` or `response`; or a run's rollouts."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Where the labelled rows go.")] = ...,  # type: ignore[assignment]
     judge_name: Annotated[str, typer.Option("--judge", help="Judge card: a name (sgpo list judges) or a path.")] = ...,  # type: ignore[assignment]
@@ -43,7 +44,9 @@ def judge(
     with progress("judging", None, screen.out, unit="rows") as bar:
 
         def tell(now: Progress) -> None:
-            bar.update(now.done, total=now.total, abstained=now.abstained, wrong=now.done - now.no_error - now.abstained)
+            bar.update(
+                now.done, total=now.total, abstained=now.abstained, wrong=now.done - now.no_error - now.abstained
+            )
             stops.raise_if_asked("stopped; the labels so far are kept")
 
         try:
@@ -98,15 +101,16 @@ def _show(out: Path, examples: int, screen: Screen) -> None:
     from itertools import islice
 
     from sgpo_cli.display.steps import legend_text, render_steps
+    from sgpo_cli.display.words import visible
     from sgpo_cli.runs.files import read_jsonl
 
     rows = list(islice(read_jsonl(out), 1000))
-    rows.sort(key=lambda row: (row["verdict"]["first_error"] or -1) < 0)
+    rows.sort(key=lambda row: row["verdict"]["first_error"] in (None, -1))
     screen.out.print(legend_text())
     for row in rows[:examples]:
         ends, at = [], 0
         for step in row["steps"]:
             at += len(step) + 1
             ends.append(at)
-        screen.out.print(f"\n{row.get('id', '')}  {row['problem'][:200]}")
+        screen.out.print(f"\n{row.get('id', '')}  {visible(row['problem'][:200])}")
         screen.out.print(render_steps({**row, "response": "\n".join(row["steps"]) + "\n", "step_ends": ends}))

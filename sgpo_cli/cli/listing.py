@@ -8,8 +8,9 @@ import typer
 
 from sgpo_cli.cli.options import Json
 from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.cards import Kind
 
-CARDS = ("recipes", "judges", "evals")
+CARDS: tuple[Kind, ...] = ("recipes", "judges", "evals")
 KINDS = (*CARDS, "runs")
 
 
@@ -18,7 +19,7 @@ def list_cards(
     as_json: Json = False,
 ) -> None:
     """List the recipes, judges, benchmarks and runs that can be named here."""
-    from rich.console import Group
+    from rich.console import Group, RenderableType
 
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.tables import cards_table, runs_json, runs_table
@@ -34,8 +35,8 @@ def list_cards(
         for name in CARDS
         if name in wanted
     }
-    document: dict[str, object] = dict(cards)
-    tables = [cards_table(found, kind=name) for name, found in cards.items()]
+    document: dict[str, object] = {**cards}
+    tables: list[RenderableType] = [cards_table(found, kind=name) for name, found in cards.items()]
     if "runs" in wanted:
         document["runs"] = runs_json(list_runs())
         tables.append(runs_table(list_runs()))

@@ -13,7 +13,9 @@ from sgpo_cli.cli.options import Json, Overrides, RecipeArgument
 def train(
     recipe: RecipeArgument,
     overrides: Overrides = None,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Every stage on tiny random weights, as <name>-smoke.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Every stage on tiny random weights, as <name>-smoke.")
+    ] = False,
     until: Annotated[str | None, typer.Option("--until", help="Stop after this stage.", metavar="STAGE")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget what this run has and start over.")] = False,
     as_json: Json = False,

@@ -1,6 +1,7 @@
 """A stand-in tokenizer: every byte is a token, so any text goes through and comes back whole.
 
-For models built from scratch on data of any kind, and for `--smoke`, where the real tokenizer may not be on this machine.
+For models built from scratch on data of any kind, and for `--smoke`, where the real tokenizer may not be on this
+machine.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ class HopsOracle:
     """Checks each hop against the task's facts; abstains on a problem that is not of the task.
 
     `num_steps` of a response shorter than a full solution is the full solution's: the steps it left out count.
-    Otherwise the prefix score would pay for answering early (right, right, answer: 2 of 3; a whole chain with two
-    right hops: 2 of 11), and a policy learns that within a few dozen updates. A response longer than a full solution
-    keeps its own length.
+    Otherwise the prefix score pays for answering early (two right hops and an answer: 2 of 3; two right hops in a whole
+    chain: 2 of 11). Measured from a warm start that answers early in a fifth of its responses: with a response's own
+    length the policy fell from 9.5 to 2.9 steps within 20 RL steps and never got beyond .012 accuracy; with the full
+    length it went back to 11 steps and to .70 after 60. A response longer than a full solution keeps its own length.
     """
 
     name = "hops_oracle"

@@ -1,7 +1,7 @@
 """Parameters by closed formula, from a model's shape: no weights, no torch, no network.
 
-The shape comes from the recipe's `scratch`, from a local or cached config.json, or from a small table of the models that
-the shipped recipes name. Tests compare the counts with models built on the meta device.
+The shape comes from the recipe's `scratch`, from a local or cached config.json, or from a small table of the models
+that the shipped recipes name. Tests compare the counts with models built on the meta device.
 """
 
 from __future__ import annotations

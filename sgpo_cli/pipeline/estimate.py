@@ -1,7 +1,7 @@
 """What a stage will cost: seconds, memory and judge calls, before anything is paid.
 
-Deliberately rough: a factor of three in time and of one and a half in memory. Time is counted in floating-point operations
-(2 N a generated or scored token, 6 N a trained one) over the rates below, plus what a stage takes to start.
+Deliberately rough: a factor of three in time and of one and a half in memory. Time is counted in floating-point
+operations (2 N a generated or scored token, 6 N a trained one) over the rates below, plus what a stage takes to start.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GPU_RATE = (0.4e14, 2.5e14)  # useful FLOP/s of one data-centre GPU in such a l
 _PROMPT_TOKENS = 256  # what is assumed of problems that are not looked at
 _BASE_GIB = 0.7  # Python with torch, transformers and TRL loaded
 
-BASIS = "times within a factor of 3, memory within a factor of 1.5; FLOP counts over typical rates, not measured here"
+BASIS = "times within a factor of 3, memory of 1.5: FLOP counts over typical rates, not measured here"
 
 
 def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:

@@ -118,7 +118,11 @@ def _stage(request: EvalRequest) -> tuple[str, dict[str, Any], dict[str, str], R
             raise UserError(f"no such file: {request.responses}")
         recipe = Recipe(name="eval", seed=request.seed, benchmarks=request.benchmarks)
         field = request.response_field
-        config = {"benchmarks": benches, "responses": local_content(str(request.responses)), "field": field}
+        config: dict[str, Any] = {
+            "benchmarks": benches,
+            "responses": local_content(str(request.responses)),
+            "field": field,
+        }
         return "responses", config, {"responses": str(request.responses.absolute())}, recipe, {"field": field}
     subject = _subject(request)
     config = {"benchmarks": benches, "seed": request.seed, "model": subject.identity}
@@ -132,9 +136,7 @@ def _subject(request: EvalRequest) -> _Subject:
     if run is not None:
         final = run.stage("train").final
         if not final.is_dir():
-            raise UserError(
-                f"run {run.name} has no trained policy yet", fix=f"finish it: sgpo train {run.recipe}"
-            )
+            raise UserError(f"run {run.name} has no trained policy yet", fix=f"finish it: sgpo train {run.recipe}")
         recipe = load_recipe(run.recipe, check=False).recipe
         recipe.seed, recipe.benchmarks = request.seed, request.benchmarks
         done = run.stage("train").done

@@ -1,7 +1,7 @@
 """Starts a stage and waits for it: in a child process (as users run it) or in this process (for tests).
 
-A child's memory is freed when it ends, and an OOM kill is reported as such. The child inherits the run's lock, writes its
-stdout and stderr to `log.txt`, and ends by itself when this process is gone.
+A child's memory is freed when it ends, and an OOM kill is reported as such. The child inherits the run's lock, writes
+its stdout and stderr to `log.txt`, and ends by itself when this process is gone.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class Launcher(Protocol):
         """Runs the stage at `stage`; `alone` stages use one process; `keep` are descriptors of locks to inherit."""
 
 
-def in_process(
-    stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent
-) -> None:
+def in_process(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent) -> None:
     """Runs the stage here, for tests: the same function, no child; its events are handed over at the end."""
     tail = EventTail(stage.events, at_end=True)
     try:
@@ -48,9 +46,7 @@ def in_process(
             on_event(event)
 
 
-def in_child(
-    stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent
-) -> None:
+def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent) -> None:
     """Runs the stage in a child process group; SIGINT and SIGTERM are passed on as a request to save and stop."""
     tail = EventTail(stage.events, at_end=True)
     with writing(stage.log), stage.log.open("ab") as log:
@@ -119,7 +115,9 @@ def _failure(stage: StageDir, code: int) -> SgpoError:
             f"stage {stage.path.name} was killed (SIGKILL): most often the machine ran out of memory",
             fix=f"see {stage.log}; the same command goes on from the last checkpoint",
         )
-    return RunFailed(f"stage {stage.path.name} ended with code {code}:\n{log_tail(stage)}", fix=f"all of it: {stage.log}")
+    return RunFailed(
+        f"stage {stage.path.name} ended with code {code}:\n{log_tail(stage)}", fix=f"all of it: {stage.log}"
+    )
 
 
 def log_tail(stage: StageDir) -> str:

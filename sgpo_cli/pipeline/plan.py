@@ -109,7 +109,9 @@ class _Compiler:
 
     def _warmup(self) -> PlannedStage:
         # Only what the warm-up reads, so that recipes share one that differ in anything else.
-        used = {"source", "prompt", "hops"} if self.recipe.data.source == "hops" else self.data.keys() - {"order", "hops"}
+        used = (
+            {"source", "prompt", "hops"} if self.recipe.data.source == "hops" else self.data.keys() - {"order", "hops"}
+        )
         data = {key: value for key, value in self.data.items() if key in used}
         config = {"model": self.model, "data": data, "warmup": self.resolved["warmup"]}
         mark = fingerprint("warmup", config, {})
@@ -127,9 +129,7 @@ class _Compiler:
             **self._rollout_config(),
         }
         outputs = {"measures": str(self.run.stage("judge").measures)}
-        return self._stage(
-            "judge", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs
-        )
+        return self._stage("judge", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs)
 
     def _rollout_config(self) -> dict[str, Any]:
         keys = ("seed", "reward", "generation")
@@ -142,15 +142,11 @@ class _Compiler:
         config = {"model": self.model, "data": self.data, **{k: self.resolved[k] for k in keys}}
         if self.recipe.judge is not None:
             # The floor decides whether training begins, not what it does.
-            config["judge"] = {
-                k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}
-            }
+            config["judge"] = {k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}}
             config["card"] = content_hash(find_card("judges", self.recipe.judge.card))
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
         outputs = {"policy": str(self.run.stage("train").final)}
-        return self._stage(
-            "train", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs
-        )
+        return self._stage("train", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs)
 
     def _eval(self, train: PlannedStage) -> PlannedStage:
         benches = [
@@ -167,9 +163,7 @@ class _Compiler:
     def _report(self, before: list[PlannedStage]) -> PlannedStage:
         made_by = {stage.name: stage.fingerprint for stage in before}
         outputs = {"report": str(self.run.report)}
-        return self._stage(
-            "report", {}, inputs={"run": str(self.run.path)}, made_by=made_by, outputs=outputs
-        )
+        return self._stage("report", {}, inputs={"run": str(self.run.path)}, made_by=made_by, outputs=outputs)
 
 
 def _small_identity(path: str | None) -> dict[str, Any] | None:

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sgpo_cli.errors import Interrupted, SgpoError, UserError
+from sgpo_cli.errors import Interrupted, UserError
 from sgpo_cli.pipeline.environment import environment
 from sgpo_cli.pipeline.launch import Launcher, in_child
 from sgpo_cli.pipeline.plan import Plan, PlannedStage, as_json
 from sgpo_cli.runs import stops
-from sgpo_cli.runs.events import Event, EventWriter
+from sgpo_cli.runs.events import Event
 from sgpo_cli.runs.files import JsonLines, make_dir, read_json, remove_tree, write_json, write_text
 from sgpo_cli.runs.locks import Lock
 from sgpo_cli.runs.rundir import StageDir
@@ -70,9 +70,7 @@ class _RunEvents:
         self._lines.close()
 
 
-def _one(
-    plan: Plan, stage: PlannedStage, events: _RunEvents, launcher: Launcher, lock: Lock, command: str
-) -> None:
+def _one(plan: Plan, stage: PlannedStage, events: _RunEvents, launcher: Launcher, lock: Lock, command: str) -> None:
     with ExitStack() as held:
         keep = lock.descriptors
         if stage.shared:
@@ -92,9 +90,7 @@ def _one(
         except Interrupted as stop:
             raise Interrupted(stop.what, code=stop.exit_code, fix=f"to go on: {command}") from stop
     if stops.stop_asked():
-        raise Interrupted(
-            f"stopped after stage {stage.name}", code=stops.exit_code(), fix=f"to go on: {command}"
-        )
+        raise Interrupted(f"stopped after stage {stage.name}", code=stops.exit_code(), fix=f"to go on: {command}")
 
 
 def _say(events: _RunEvents, stage: PlannedStage, kind: Any, **data: Any) -> None:
@@ -126,7 +122,7 @@ def _link(link: Path, home: Path) -> None:
     make_dir(link.parent)
     make_dir(home)
     target = os.path.relpath(home, link.parent)
-    if link.is_symlink() and os.readlink(link) == target:
+    if link.is_symlink() and str(link.readlink()) == target:
         return
     remove_tree(link)
     link.symlink_to(target, target_is_directory=True)

@@ -1,7 +1,7 @@
 """`--smoke`: the same recipe at a size that runs every stage in a minute, anywhere.
 
-The same architecture shrunk to tiny random weights, a stand-in tokenizer, synthetic rows in the same columns, a few steps.
-Every change is listed, so that nobody takes a smoke run's numbers for anything. The run directory is <name>-smoke.
+The same architecture shrunk to tiny random weights, a stand-in tokenizer, synthetic rows in the same columns, a few
+steps. Every change is listed, so that nobody takes a smoke run's numbers for anything. The run directory is <name>-smoke.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
         save_every=1,
     )
     told["data"]["heldout"] = min(4, recipe.data.heldout)
-    changes = [f"trainer: {_STEPS} steps of 4 problems x 4 rollouts of at most {trainer['max_completion_length']} tokens"]
+    changes = [
+        f"trainer: {_STEPS} steps of 4 problems x 4 rollouts of at most {trainer['max_completion_length']} tokens"
+    ]
     if told["warmup"]["kind"] == "sft":
         told["warmup"].update(steps=4, batch_size=8, warmup_steps=1, save_every=2)
         changes.append("warmup: 4 steps of 8 rows")

@@ -27,7 +27,7 @@ def run(context: StageContext) -> dict[str, Any]:
     # All benches are opened before the model is: a missing file is found at once.
     benches = [_with(use, open_bench(use.card, file=use.file, task=recipe.data.hops)) for use in recipe.benchmarks]
     tokenizer = load_tokenizer(context.policy(), chat_template=model.chat_template, revision=model.revision)
-    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision)
+    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision, to_accelerator=True)
     engine = TransformersEngine(policy, tokenizer)
 
     def ask(text: str) -> Prompt:
@@ -66,10 +66,10 @@ def run(context: StageContext) -> dict[str, Any]:
 
 def _with(use: Benchmark, bench: Bench) -> Bench:
     """The bench with what the recipe sets of its own: k, sampling, how many problems."""
-    changed = {
-        name: value
-        for name, value in (("temperature", use.temperature), ("max_new_tokens", use.max_new_tokens))
-        if value is not None
-    }
-    bench = replace(bench, k=use.k or bench.k, sampling=replace(bench.sampling, **changed))
+    sampling = bench.sampling
+    if use.temperature is not None:
+        sampling = replace(sampling, temperature=use.temperature)
+    if use.max_new_tokens is not None:
+        sampling = replace(sampling, max_new_tokens=use.max_new_tokens)
+    bench = replace(bench, k=use.k or bench.k, sampling=sampling)
     return bench.first(use.limit) if use.limit is not None else bench

@@ -78,7 +78,7 @@ def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Com
 
     recipe, model = context.recipe, context.recipe.model
     tokenizer = load_tokenizer(context.policy(), chat_template=model.chat_template, revision=model.revision)
-    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision)
+    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision, to_accelerator=True)
     engine = TransformersEngine(policy, tokenizer, top_k=recipe.generation.top_k)
     size = recipe.trainer.group_size
     rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
@@ -109,7 +109,12 @@ def _problems(recipe: Recipe, count: int) -> list[Row]:
     if data.source == "hops":
         return problems(data.hops, count, recipe.seed, "heldout")
     rows = load_rows(
-        data.source, split=data.split, config=data.config, revision=data.revision, columns=data.columns, limit=data.limit
+        data.source,
+        split=data.split,
+        config=data.config,
+        revision=data.revision,
+        columns=data.columns,
+        limit=data.limit,
     )
     return rows[:count]
 
@@ -166,7 +171,9 @@ def _refuse_below_floor(context: StageContext, use: JudgeUse, measures: Measures
     if value is None:
         # F1 needs both kinds of rows; a weak policy may give none without a wrong step.
         name, value = (
-            ("acc_error", measures.acc_error) if measures.acc_error is not None else ("acc_correct", measures.acc_correct)
+            ("acc_error", measures.acc_error)
+            if measures.acc_error is not None
+            else ("acc_correct", measures.acc_correct)
         )
         context.events.emit("warning", what=f"F1 needs rows with and without a wrong step: the floor is held to {name}")
     if value is None or value < use.floor.f1:

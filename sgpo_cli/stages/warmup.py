@@ -17,9 +17,7 @@ def run(context: StageContext) -> dict[str, Any]:
 
     recipe = context.recipe
     if isinstance(recipe.warmup, WarmupSft):
-        run_warmup(
-            model=recipe.model, data=recipe.data, warmup=recipe.warmup, stage=context.dir, events=context.events
-        )
+        run_warmup(model=recipe.model, data=recipe.data, warmup=recipe.warmup, stage=context.dir, events=context.events)
     else:
         save_random(recipe.model, recipe.data, context.dir.final, seed=recipe.seed)
     return {"policy": str(context.dir.final)}

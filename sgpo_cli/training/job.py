@@ -12,6 +12,7 @@ from typing import Any
 
 from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
+from transformers.utils import logging as transformers_logging
 
 from sgpo_cli.data import hops
 from sgpo_cli.errors import Interrupted
@@ -264,6 +265,7 @@ def _quiet() -> None:
     """TRL's and transformers' remarks to programmers are no news to the person at the screen."""
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     for name in ("transformers", "trl", "accelerate"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)

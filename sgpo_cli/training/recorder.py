@@ -108,6 +108,7 @@ class Recorder(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.wait()  # every rank has written its part
         self.saved_step = state.global_step // self.updates_per_step
+        self._began = time.perf_counter()  # saving is no part of the next step
         if not state.is_world_process_zero:
             return
         self.ledger.sync()

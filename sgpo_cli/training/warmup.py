@@ -35,8 +35,9 @@ depends on it.
 def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, events: EventWriter) -> None:
     """Trains and leaves `stage.final`, a plain transformers folder with its tokenizer.
 
-    Resumes from the newest whole checkpoint under `stage.checkpoints`, which are removed at the end; `stage.metrics` has a
-    row a step (`step, loss, learning_rate, grad_norm`), cut back to that checkpoint.
+    Resumes from the newest whole checkpoint under `stage.checkpoints`, which are removed at the end; `stage.metrics`
+    has a row a step (`step, loss, learning_rate, grad_norm`), cut back to that checkpoint. A `stage.final` that is
+    there already is left as it is.
 
     Raises:
         UserError: data or model cannot be used (see load_rows, load_policy, encode).
@@ -44,9 +45,11 @@ def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, 
     """
     from transformers import PrinterCallback, Trainer, set_seed
 
+    if stage.final.exists():
+        # It is written whole, after the last step: only its caller's mark, or the cleaning up, was cut off.
+        _clean_up(stage)
+        return
     start = newest_checkpoint(stage.checkpoints)
-    if stage.final.exists() and start is None:
-        return  # Checkpoints go when `final` is whole; only the caller's mark is missing.
     set_seed(warmup.seed)
     policy, tokenizer = _policy(model, data, warmup.seed)
     rows = warmup_rows(data, warmup)
@@ -72,8 +75,14 @@ def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, 
         stops.raise_if_asked(f"stopped at warm-up step {trainer.state.global_step} of {warmup.steps}, state saved")
     if trainer.is_world_process_zero():
         save_policy(trainer.accelerator.unwrap_model(trainer.model), tokenizer, stage.final)
-        remove_tree(stage.checkpoints)
+    _clean_up(stage)
     trainer.accelerator.wait_for_everyone()
+
+
+def _clean_up(stage: StageDir) -> None:
+    """Checkpoints hold the optimizer's state, several times the policy's size; `final` is all that is used later."""
+    if _rank() == 0:
+        remove_tree(stage.checkpoints)
 
 
 def _policy(model: Model, data: Data, seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -35,7 +35,9 @@ def test_a_misspelt_key_three_levels_deep(tmp_path: Path, command: str) -> None:
 
 
 def test_all_mistakes_at_once_with_their_places(tmp_path: Path) -> None:
-    name = recipe(tmp_path, 'extends: tiny_sgpo\ntrainer:\n  steps: "3"\n  trl: {output_dir: x}\nrescue: {kind: stepwize}\n')
+    name = recipe(
+        tmp_path, 'extends: tiny_sgpo\ntrainer:\n  steps: "3"\n  trl: {output_dir: x}\nrescue: {kind: stepwize}\n'
+    )
     told = sgpo("plan", name, "trainer.group_sise=4", "seed=-1", cwd=tmp_path)
     refused(told, "mine.yaml:3", "mine.yaml:4", "mine.yaml:5", "stepwise", "override 1", "group_size", "override 2")
 
@@ -64,7 +66,12 @@ def test_impossible_combinations_are_found_before_anything_is_loaded(
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [1, 2\nb: 3\n", ["mine.yaml:2"]), ("", ["mine.yaml"]), ("- 1\n- 2\n", ["mine.yaml"]), ("a: 1\na: 2\n", ["a"])],
+    [
+        ("a: [1, 2\nb: 3\n", ["mine.yaml:2"]),
+        ("", ["mine.yaml"]),
+        ("- 1\n- 2\n", ["mine.yaml"]),
+        ("a: 1\na: 2\n", ["a"]),
+    ],
 )
 def test_not_a_recipe(tmp_path: Path, text: str, words: list[str]) -> None:
     refused(sgpo("plan", recipe(tmp_path, text), cwd=tmp_path), *words)
@@ -118,8 +125,16 @@ def test_judge_names(tmp_path: Path) -> None:
 )
 def test_training_data_that_cannot_be_read(tmp_path: Path, lines: list[str], words: list[str]) -> None:
     (tmp_path / "rows.jsonl").write_text("".join(line + "\n" for line in lines))
-    overrides = ["data.source=rows.jsonl", "data.heldout=0", "trainer.eval_every=0", "judge=null", "rescue={kind: none}"]
-    told = sgpo("train", "tiny_sgpo", *overrides, "warmup={kind: none}", "benchmarks=[]", "reward=[{kind: math}]", cwd=tmp_path)
+    overrides = [
+        "data.source=rows.jsonl",
+        "data.heldout=0",
+        "trainer.eval_every=0",
+        "judge=null",
+        "rescue={kind: none}",
+    ]
+    told = sgpo(
+        "train", "tiny_sgpo", *overrides, "warmup={kind: none}", "benchmarks=[]", "reward=[{kind: math}]", cwd=tmp_path
+    )
     refused(told, *words)
 
 
@@ -136,9 +151,7 @@ def test_a_nan_reward_stops_the_run_and_names_the_sample(tmp_path: Path) -> None
 def test_a_runs_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("I am a file")
     refused(sgpo("train", "tiny_sgpo", *SHORT, cwd=tmp_path), "runs")
-    refused(
-        sgpo("eval", "--bench", "hops", "--model", "gone", "--out", "runs/x", cwd=tmp_path), "runs"
-    )
+    refused(sgpo("eval", "--bench", "hops", "--model", "gone", "--out", "runs/x", cwd=tmp_path), "runs")
 
 
 def test_a_full_disk_fails_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
@@ -157,7 +170,12 @@ def test_a_full_disk_fails_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
 
 
 def test_looking_at_nothing(tmp_path: Path) -> None:
-    for command in (["show", "nope", "--step", "1"], ["report", "nope"], ["compare", "nope", "nada"], ["list", "things"]):
+    for command in (
+        ["show", "nope", "--step", "1"],
+        ["report", "nope"],
+        ["compare", "nope", "nada"],
+        ["list", "things"],
+    ):
         refused(sgpo(*command, cwd=tmp_path))
     refused(sgpo("compare", "one", cwd=tmp_path), "two")
     refused(sgpo("judge", "--out", "o", "--judge", "arithmetic", cwd=tmp_path), "runs")

@@ -27,7 +27,11 @@ def outcome(here: Path) -> dict[str, object]:
         "metrics": untimed(rows(stages / "train/metrics.jsonl")),
         "rollouts": rows(stages / "train/rollouts.jsonl"),
         "samples": rows(stages / "eval/hops/samples.jsonl"),
-        "summary": {k: v for k, v in json.loads((stages / "eval/hops/summary.json").read_text()).items() if k in ("avg_at_k", "ci95")},
+        "summary": {
+            k: v
+            for k, v in json.loads((stages / "eval/hops/summary.json").read_text()).items()
+            if k in ("avg_at_k", "ci95")
+        },
         "weights": (stages / "train/final/model.safetensors").read_bytes(),
     }
 
@@ -55,7 +59,13 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 @pytest.mark.parametrize(
     ("whom", "stage", "step"),
-    [("parent", "warmup", 25), ("child", "warmup", 45), ("parent", "train", 2), ("child", "train", 3), ("parent", "eval", 0)],
+    [
+        ("parent", "warmup", 25),
+        ("child", "warmup", 45),
+        ("parent", "train", 2),
+        ("child", "train", 3),
+        ("parent", "eval", 0),
+    ],
 )
 def test_kill_9_then_the_same_command(finished: Path, tmp_path: Path, whom: str, stage: str, step: int) -> None:
     if stage != "warmup":  # that warm start is already proven: begin behind it

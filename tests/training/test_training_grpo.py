@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import toy
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
+from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.generation.load import load_policy, load_tokenizer
 from sgpo_cli.methods.rescue import load_rescue
 from sgpo_cli.recipe.kinds import RescueNone, RescueStepwise
@@ -102,3 +104,42 @@ def test_a_rescue_moves_only_the_groups_that_it_takes(policy: Path, tmp_path: Pa
                 kept += 1
     assert changed
     assert kept
+
+
+def alone(policy: Path, folder: Path, reward: Any, batches: list[Any]) -> None:
+    """SgpoTrainer as a library: a data set of prompts, a reward function, a judge, and nothing of the job's."""
+    from datasets import Dataset
+
+    recipe = toy.recipe(steps=1)
+    model = load_policy(policy)
+    trainer = SgpoTrainer(
+        model=model,
+        reward_funcs=[reward],
+        args=grpo_config(recipe, folder, [1.0], model.dtype),
+        train_dataset=Dataset.from_list([{"prompt": f"e{i} r0 r1 r2"} for i in range(4)]),
+        processing_class=load_tokenizer(policy),
+        rescue=load_rescue(RescueStepwise(truncated="keep")),
+        judge=FirstIsWorst(),
+        on_batch=batches.append,
+    )
+    trainer.train()
+
+
+def test_the_trainer_by_itself(policy: Path, tmp_path: Path) -> None:
+    batches: list[Any] = []
+    alone(policy, tmp_path, lambda completions, **_: [0.0] * len(completions), batches)
+    (batch,) = batches
+    assert batch.kinds == ["all_negative"] * 4
+    assert {r.problem for r in batch.rollouts} == {f"e{i} r0 r1 r2" for i in range(4)}
+    assert batch.judged == 16
+
+
+def test_an_outcome_is_zero_or_one(policy: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunFailed, match=r"is 0\.5"):
+        alone(policy, tmp_path, lambda completions, **_: [0.5] * len(completions), [])
+
+
+def test_a_rescue_without_its_judge(policy: Path, tmp_path: Path) -> None:
+    method = load_rescue(RescueStepwise())
+    with pytest.raises(UserError, match="needs a judge"):
+        losses(policy, tmp_path, lambda **kw: SgpoTrainer(rescue=method, **kw))

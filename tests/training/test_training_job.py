@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from sgpo_cli.errors import Interrupted, RunFailed
 from sgpo_cli.judging.hops_oracle import HopsOracle
 from sgpo_cli.recipe.kinds import RescueNone
 from sgpo_cli.runs import stops
+from sgpo_cli.runs.rundir import StageDir
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +100,40 @@ def test_broken_off_between_checkpoints_ends_the_same(policy: Path, tmp_path: Pa
     with (tmp_path / "rollouts.jsonl").open("a") as stream:
         stream.write('{"step": 4, "gro')
     same(toy.train(recipe, policy, tmp_path), straight)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import toy
+from sgpo_cli.judging.hops_oracle import HopsOracle
+
+class Killing(HopsOracle):
+    left = 4
+    def judge(self, solutions):
+        self.left -= 1
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().judge(solutions)
+
+toy.train(toy.recipe(steps=6), Path(sys.argv[1]), Path(sys.argv[2]), judge=Killing(toy.TASK))
+"""
+
+
+@pytest.mark.slow
+def test_killed_outright_ends_the_same(policy: Path, tmp_path: Path, straight: toy.Result) -> None:
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), str(here.parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(policy), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "final").exists()
+    assert len(toy.Result(StageDir(tmp_path)).metrics()) == 3
+    same(toy.train(toy.recipe(steps=6), policy, tmp_path), straight)
 
 
 def test_asked_to_stop_saves_and_goes_on(

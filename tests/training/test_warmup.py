@@ -106,9 +106,7 @@ def stop_at(step: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> StageDir:
     return StageDir(path)
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(
-    straight: StageDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_goes_on_bit_for_bit(straight: StageDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = stop_at(7, tmp_path, monkeypatch)
     newest = warmup_watch.newest_checkpoint(stage.checkpoints)
     assert newest is not None and newest.name == "checkpoint-7" and not stage.final.exists()
@@ -135,7 +133,7 @@ def test_killed_while_or_after_the_policy_is_written(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("save_policy", "remove_tree"):
+    for name in ("save_policy", "_clean_up"):
         monkeypatch.setattr(warmup_module, name, die)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / name)

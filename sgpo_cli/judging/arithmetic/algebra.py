@@ -45,9 +45,13 @@ class Solving:
             self.roots.pop(letter, None)
             return None
         self.roots[letter] = (root, step)
-        if before is None or step - before[1] > 1 or not any(word.startswith(DERIVED) for word in chain.words):
+        if before is None or step - before[1] > 1 or not _is_derived(chain.words):
             return None
         return abs(root - before[0]) <= _SAME * max(abs(root), abs(before[0]))
+
+
+def _is_derived(words: set[str]) -> bool:
+    return {"both", "sides"} <= words or any(word.startswith(DERIVED) for word in words)
 
 
 def _equation(chain: Chain) -> tuple[str, Fraction] | None:

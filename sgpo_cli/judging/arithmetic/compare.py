@@ -15,6 +15,7 @@ from sgpo_cli.judging.arithmetic.nodes import Binary, Expression, Node, Number, 
 from sgpo_cli.judging.arithmetic.words import NOT_ARITHMETIC, ROUNDING, TRIED, UNIT
 
 _PLAIN = Fraction(1)
+_FLOAT = Fraction(1, 10**9)  # what a calculator's or a program's digits may be off by
 _HARDLY = Fraction(2, 100)
 _CONVERSION = Fraction(3, 100)  # months and weeks are not exact
 
@@ -71,7 +72,7 @@ def _literal(node: Node) -> Number | None:
 
 def _close(a: Amount, b: Amount, left: Node, right: Node, approximate: bool, tolerance: Tolerance) -> bool:
     gap = abs(a.value - b.value)
-    if gap == 0:
+    if gap <= _FLOAT * abs(a.value):
         return True
     allowed = Fraction(0)
     for node, amount in ((left, a), (right, b)):
@@ -110,11 +111,14 @@ def _excused(left: Expression, right: Expression, pair: tuple[Amount, Amount], w
         return True
     if starts and _counts_things(left) and right.operators and not right.units:
         return True  # "1 pack of red + 2 packs of clear = 20 + 20 + 20"
+    if left.units and right.node == Number(_PLAIN, 0, "1") and isinstance(left.node, Binary) and left.node.op == "/":
+        return True  # "2.54 cm / 1 inch = 1"
     if left.units and right.units and right.operators == 0 and _is_fraction(left.node):
         return True  # "1/2 inch = 20 miles"
     if _rounds_to_whole(a, b, left.node, right.node) or _turned_round(left.node, a, b):
         return True
-    return _converts(left.units + right.units, left.node, a, b)
+    scales = tuple(word for word in words if UNIT.get(word, ("", 0))[0] == "number")
+    return _converts(left.units + right.units + scales, left.node, a, b)
 
 
 def _counts_things(side: Expression) -> bool:
@@ -162,7 +166,7 @@ def _converts(units: tuple[str, ...], node: Node, a: Fraction, b: Fraction) -> b
     factors = {Fraction(i, j) for sizes in seen.values() for i in sizes for j in sizes if i != j}
     if not factors:
         return False
-    if isinstance(node, Binary) and node.op in "+-":
+    if isinstance(node, Binary) and node.op in "+-" and seen.keys() != {"number"}:
         return True
     if not a or not b:
         return False

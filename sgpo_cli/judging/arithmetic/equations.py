@@ -43,7 +43,7 @@ def chains_of(text: str) -> Iterator[Chain]:
     """The chains that a step states, in order."""
     sentence: list[Chain] = []
     words: set[str] = set()
-    for clause, ends, before in _clauses(_open_brackets(tokenize(text))):
+    for clause, ends, before in _clauses(_join_mixed(_open_brackets(tokenize(text)))):
         words.add(before)
         words.update(token.text for token in clause if token.kind == "word")
         if any(token.kind == "rel" for token in clause):
@@ -80,6 +80,25 @@ def _open_brackets(tokens: list[Token]) -> list[Token]:
     if not porous:
         return tokens
     return [replace(token, kind="stop", text="(") if at in porous else token for at, token in enumerate(tokens)]
+
+
+def _join_mixed(tokens: list[Token]) -> list[Token]:
+    """Takes the "and" out of mixed numbers, "16 and 2/3", so that they are read as one (or not at all)."""
+    return [
+        token
+        for at, token in enumerate(tokens)
+        if token.text != "and" or token.kind != "word" or not _is_mixed(tokens, at)
+    ]
+
+
+def _is_mixed(tokens: list[Token], at: int) -> bool:
+    """Does a fraction follow, with at most a bracket or a currency sign before it?"""
+    if at == 0 or tokens[at - 1].kind != "num" or tokens[at - 1].decimals:
+        return False
+    after = [token for token in tokens[at + 1 : at + 5] if token.kind not in ("open", "dollar")]
+    if len(after) < 3 or after[0].kind != "num" or after[1].text != "/" or after[2].kind != "num":
+        return bool(after) and after[0].kind == "frac"
+    return after[0].value < after[2].value
 
 
 def _clauses(tokens: list[Token]) -> Iterator[tuple[list[Token], bool, str]]:
@@ -141,6 +160,7 @@ def _read(tokens: list[Token]) -> Side:
     while at < len(tokens) and (tokens[at].kind == "word" and tokens[at].text in APPROXIMATELY):
         at += 1
     first = at
+    stated = False
     while at < len(tokens):
         if not _may_begin(tokens, at, first):
             at += 1
@@ -154,7 +174,9 @@ def _read(tokens: list[Token]) -> Side:
             side.first = found
         if all(token.kind == "dollar" for token in tokens[found.end :]):
             bare = found.operators == 0 and at > 0 and not isinstance(found.node, Letter)
-            side.last = None if bare else found
+            # "20 + 10 cups to the 29 + 24 cups = 83": which of the two is meant?
+            side.last = None if bare or (stated and found.operators) else found
+        stated = stated or found.operators > 0
         at = max(found.end, at + 1)
     return side
 
@@ -165,7 +187,7 @@ def _may_begin(tokens: list[Token], at: int, first: int) -> bool:
     if token.kind not in _BEGINS and not sign:
         return False
     if at == first:
-        return True
+        return token.text != "+" or not sign  # "+ 3 = 7" goes on with something that was lost
     before = tokens[at - 1]
     if before.kind not in _FREE_BEFORE or (before.kind == "dollar" and at >= 2 and tokens[at - 2].kind != "word"):
         return False

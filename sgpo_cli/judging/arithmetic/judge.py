@@ -80,6 +80,8 @@ class _Reading:
         With letters it is one only when it puts numbers in their places, `A - B = 3 - (-4)`: each letter was defined by
         a calculation before, and the other side has the same operators and no letter.
         """
+        if right.worded:
+            return False  # "360 divided by 5 is": the sentence goes on
         letters = letters_of(left.node)
         if not letters and not letters_of(right.node):
             return True
@@ -89,10 +91,15 @@ class _Reading:
         return bool(operators) and operators == operators_of(right.node)
 
     def is_excused(self, chain: Chain, at: int, left: Expression, right: Expression) -> bool:
-        """ "1 hour and 20 minutes + ..." begins before what was read; a mark that holds is what was calculated."""
+        """An equation that begins before what was read ("1 hour and 20 minutes + ..."), or one that states the result
+        of a calculator mark which holds, maybe rounded to a whole."""
         if at == 0 and chain.before == "and" and any(unit in UNIT for unit in left.units[:1]):
             return True
-        return bool(self.marked & self.amount(right))
+        return any(
+            stated == mark or (stated.denominator == 1 and abs(stated - mark) < 1)
+            for stated in self.amount(right)
+            for mark in self.marked
+        )
 
     def amount(self, expression: Expression) -> set[Fraction]:
         try:

@@ -45,13 +45,17 @@ Node = Number | Letter | Unary | Binary
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`tokens[start:end]` read as `node`; `units` are its unit words in order, `operators` how many it has."""
+    """`tokens[start:end]` read as `node`; `units` are its unit words in order, `operators` how many it has.
+
+    `worded`: one of the operators was a word ("times", "of"), which may as well have been meant to go on the sentence.
+    """
 
     node: Node
     start: int
     end: int
     operators: int
     units: tuple[str, ...]
+    worded: bool = False
 
 
 def has_percent(node: Node) -> bool:

@@ -25,7 +25,7 @@ def parse_at(tokens: list[Token], start: int) -> Expression:
     """The longest expression that begins at `start`; raises `NotArithmetic`."""
     parser = _Parser(tokens, start)
     node = parser.sum(0)
-    return Expression(node, start, parser.at, parser.operators, tuple(parser.units))
+    return Expression(node, start, parser.at, parser.operators, tuple(parser.units), parser.worded)
 
 
 class _Parser:
@@ -33,6 +33,7 @@ class _Parser:
         self.tokens = tokens
         self.at = at
         self.operators = 0
+        self.worded = False
         self.units: list[str] = []
 
     def kind(self, ahead: int = 0) -> str:
@@ -59,10 +60,13 @@ class _Parser:
             op = self.operator()
             if op in ("*", "/"):
                 self.take(op)
+                if op == "/" and self.is_proper_fraction():
+                    raise NotArithmetic("a / b/c is read both ways")
                 divided = divided or op == "/"
                 node = Binary(op, node, self.signed(depth))
             elif self.text() == "of" and _is_share(node) and self.starts_value(1):
                 self.take("*")
+                self.worded = True
                 node = Binary("*", node, self.signed(depth))
             elif self.juxtaposed(node):
                 if divided:
@@ -151,6 +155,12 @@ class _Parser:
                 return Binary("/", *(Number(t.value, t.decimals, t.text) for t in (top, bottom)))
         return None
 
+    def is_proper_fraction(self) -> bool:
+        top, bottom = self.tokens[self.at : self.at + 1], self.tokens[self.at + 2 : self.at + 3]
+        if self.kind() != "num" or self.text(1) != "/" or self.kind(2) != "num":
+            return False
+        return not top[0].decimals and not bottom[0].decimals and top[0].value < bottom[0].value
+
     def letter(self) -> Node:
         name = self.text()
         self.at += 1
@@ -208,6 +218,7 @@ class _Parser:
             op = "*"
         if op:
             self.at += ahead
+            self.worded = self.worded or kind == "word"
         return op
 
     def is_cross(self, ahead: int) -> bool:
@@ -215,6 +226,8 @@ class _Parser:
         token = self.tokens[self.at + ahead]
         if token.text not in ("x", "X") or token.math or not self.starts_value(ahead + 1):
             return False
+        if self.text(ahead + 1) == "-" and not token.spaced:
+            return False  # 3x-5
         return token.glued == (not token.spaced)
 
     def take(self, op: str) -> None:
@@ -255,7 +268,7 @@ class _Parser:
                 aside = aside or token.text in ASIDE
                 if not aside:
                     units.append(token.text)
-            elif following == "word" and self.joins_words(token):
+            elif following == "word" and self.joins_words(token, first=words == 0):
                 pass
             elif token.kind == "open" and token.text == "(" and (end := self.remark_end(at)):
                 at = end
@@ -279,8 +292,10 @@ class _Parser:
             return token.text in GLUED_UNITS or token.text.startswith("-")
         return len(token.text) > 2 or token.text in SHORT_UNITS or token.text == "¢"
 
-    def joins_words(self, token: Token) -> bool:
-        """The stroke of "km/h", the hyphen of "half-time", the article of "3 a day"."""
+    def joins_words(self, token: Token, *, first: bool) -> bool:
+        """The stroke of "km/h", the hyphen of "half-time", the article of "3 a day", a formula's end."""
+        if token.kind == "dollar":
+            return first and not token.text
         if token.kind == "op":
             return token.text in "/-"
         return token.kind == "var" and token.text == "a" and not token.math
@@ -289,6 +304,8 @@ class _Parser:
         """The closing bracket of a remark like `(math and science)`, 0 when it holds anything but words."""
         for end in range(at + 1, min(at + 12, len(self.tokens))):
             if self.tokens[end].kind == "close":
+                if end > at + 1 and self.tokens[at].glued and self.tokens[at - 1].kind in ("num", "close"):
+                    raise NotArithmetic("a factor in words")
                 return end if end > at + 1 else 0
             if self.tokens[end].kind not in ("word", "comma"):
                 return 0

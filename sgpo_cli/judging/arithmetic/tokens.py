@@ -36,8 +36,8 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t\r\f\v\u00a0\u2009\u202f]+)"
     r"|(?P<power>(?<=[\d)])\*\*(?=[\d(-])|(?<=\s)\*\*(?=\s))"
     r"|(?P<bold>\*\*|__)"
-    r"|(?P<num>\d+(?:(?:,|\{,\}|\\,)\d+)*(?:\.\d+)?|\.\d+)"
-    r"|(?P<repeating>(?<=\d)\.(?=\\[a-z]))"
+    r"|(?P<num>\d+(?:(?:,\\!|,|\{,\}|\\,)\d+)*(?:\.\d+)?|\.\d+)"
+    r"|(?P<repeating>(?<=\d)\.(?=\\?[a-z]))"
     r"|(?P<ratio>(?<=\w):(?=\w))"
     r"|(?P<text>\\(?:text|textrm|textbf|textit|mathrm|mathit|mbox|operatorname)\s{0,3}\{(?P<inner>[^{}\n]{0,200})\})"
     r"|(?P<degree>\^\s{0,2}(?:\{\s{0,2}\\circ\s{0,2}\}|\\circ)|°|º)"
@@ -49,7 +49,7 @@ _TOKEN = re.compile(
     r"|(?P<line>\n)"
     r"|(?P<dots>\.\.\.|…|⋯)"
     r"|(?P<arrow>=>|->|→|⇒|⟹|—)"
-    r"|(?P<rel>==?|:=|<=|>=|!=|≈|≃|∼|≠|≤|≥|<|>|≡)"
+    r"|(?P<rel>==?|:=|<=|>=|(?<![\d)}])!=|≈|≃|∼|≠|≤|≥|<|>|≡)"
     r"|(?P<op>[-+*/^×÷−·∙⋅–∗])"
     r"|(?P<bracket>[()\[\]{}])"
     r"|(?P<other>.)",
@@ -58,12 +58,12 @@ _TOKEN = re.compile(
 
 _OPERATORS = {"×": "*", "·": "*", "∙": "*", "⋅": "*", "∗": "*", "÷": "/", "−": "-", "–": "-"}
 _COMMANDS = {
-    **dict.fromkeys(["times", "cdot", "ast"], ("op", "*")),
+    **dict.fromkeys(["times", "cdot"], ("op", "*")),
     **dict.fromkeys(["div"], ("op", "/")),
     **dict.fromkeys(["frac", "dfrac", "tfrac", "cfrac"], ("frac", "")),
     **dict.fromkeys(["approx", "simeq", "sim", "thickapprox"], ("rel", "~")),
     **dict.fromkeys(["ne", "neq", "le", "leq", "ge", "geq", "lt", "gt", "leqslant", "geqslant"], ("rel", "?")),
-    **dict.fromkeys(["quad", "qquad", "Rightarrow", "implies", "rightarrow", "to", "therefore"], ("stop", "")),
+    **dict.fromkeys(["Rightarrow", "implies", "rightarrow", "to", "therefore"], ("stop", "")),
     **dict.fromkeys(["because", "longrightarrow", "iff", "Leftrightarrow", "newline", "hline"], ("stop", "")),
     "sqrt": ("sqrt", ""),
     "pi": ("var", "π"),
@@ -71,6 +71,7 @@ _COMMANDS = {
 # Commands that change the look and not the value.
 _SILENT = {
     *("left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "textstyle"),
+    *("quad", "qquad"),
     *("boxed", "fbox", "mathbf", "mathbb", "limits", "underline", "cancel", "bcancel", "color", "large", "Large"),
 }
 
@@ -119,6 +120,10 @@ def _token(kind: str, raw: str, match: re.Match[str], *, glued: bool, spaced: bo
     if kind == "num":
         return _number(raw, make("bad"), glued, spaced, math)
     if kind == "word":
+        if raw.lower() == "percent":
+            return make("percent")
+        if raw[0] == "-" and raw[1].isupper():
+            return make("bad")  # "60-Losses"
         return make("word", raw.lower() if len(raw) < 60 else "?") if not math else make("var")
     if kind == "letter":
         return make("var")
@@ -154,7 +159,7 @@ def _token(kind: str, raw: str, match: re.Match[str], *, glued: bool, spaced: bo
 
 
 def _number(raw: str, bad: Token, glued: bool, spaced: bool, math: bool) -> Token:
-    plain = raw.replace("{,}", ",").replace("\\,", ",")
+    plain = raw.replace("{,}", ",").replace(",\\!", ",").replace("\\,", ",")
     whole, _, decimals = plain.partition(".")
     groups = whole.split(",")
     grouped = len(groups) > 1

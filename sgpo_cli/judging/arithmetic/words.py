@@ -27,7 +27,7 @@ ROUNDING = _words(
 )
 OPERATOR_WORDS = {"plus": "+", "minus": "-", "times": "*"}
 # Signs that a number is not what it seems: quotients with remainders, congruences, clock times, other bases.
-NOT_ARITHMETIC = _words("remainder remainders mod modulo modulus modular hexadecimal congruent gcd lcm")
+NOT_ARITHMETIC = _words("remainder remainders mod modulo modulus modular hexadecimal congruent gcd lcm digit digits")
 # Signs that an equation is tried out, not claimed.
 TRIED = _words(
     """not cannot never neither false contradiction contradicts impossible invalid fails fail doesn't isn't
@@ -42,7 +42,7 @@ CASE = _words(
 # Beginnings of words that say that an equation follows from the one before.
 DERIVED = (
     *("simplif", "combin", "subtract", "adding", "divid", "multipl", "expand", "distribut", "isolat", "cross"),
-    *("rearrang", "reduc", "becomes", "sides"),
+    *("rearrang", "reduc", "becomes"),
 )
 # After these, a unit word tells of something else than the number before it ("24 hours in a day").
 ASIDE = _words("in for of from on throughout during over within at to with after before until")
