@@ -2,7 +2,7 @@
 
 A response is two steps with success probabilities p1 and p2, one logit each; it is right when both are. A wrong one has
 prefix score 0 or 1/2. Policy gradient with the product's own advantages (`methods/`): groups of 8, 8 groups an
-iteration, learning rate .1, gradient averaged over the 64 responses. Reported: iterations until P(right) >= .9, the median
+iteration, learning rate .1, gradient averaged over the 64 responses. Reported: iterations until P(right) >= .9, median
 over seeds.
 
 Dividing by the std here is TRL's (unbiased); with the biased one those columns are sqrt(7/8) of what is printed.

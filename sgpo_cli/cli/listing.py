@@ -35,7 +35,7 @@ def list_cards(
         for name in CARDS
         if name in wanted
     }
-    document: dict[str, object] = {**cards}
+    document: dict[str, object] = {str(name): found for name, found in cards.items()}
     tables: list[RenderableType] = [cards_table(found, kind=name) for name, found in cards.items()]
     if "runs" in wanted:
         document["runs"] = runs_json(list_runs())

@@ -13,7 +13,7 @@ from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
 from sgpo_cli.recipe.cards import load_eval_card
-from sgpo_cli.recipe.load import LoadedRecipe, from_dict
+from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import runs_root
@@ -36,7 +36,8 @@ def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
         changes += _shrink_data(recipe, told, home)
     changes += _shrink_work(recipe, told)
     changes += _shrink_benchmarks(recipe, told, home)
-    return replace(loaded, recipe=from_dict(Recipe, told)), changes
+    recipe = from_dict(Recipe, told)
+    return replace(loaded, recipe=recipe, resolved=to_dict(recipe)), changes
 
 
 def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
@@ -52,10 +53,12 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
         tie_embeddings=bool(shape and shape.tied),
         context=2048,
     )
-    told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
+    # The stand-in has a chat template of its own, so that the way of chat models is walked too.
+    chat = recipe.model.chat is not False
+    told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32", chat=chat, chat_template=None)
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
-        "tokenizer: a stand-in, one token a byte",
+        "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),
     ]
 
 

@@ -6,10 +6,15 @@ kill: it is never resumed from, and removed when the run goes on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sgpo_cli.runs.files import read_json, remove_tree, write_json
+from safetensors import SafetensorError
+
+from sgpo_cli.errors import RunFailed
+from sgpo_cli.runs.files import read_json, remove_tree, write_json, writing
 
 MARKER = "complete.json"
 
@@ -33,6 +38,30 @@ class Position:
 def mark_complete(folder: Path, position: Position) -> None:
     """Makes a written checkpoint count."""
     write_json(folder / MARKER, asdict(position))
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Turns a refusal met while weights are written into an error a person can read.
+
+    safetensors and torch's archive writer do not raise OSError when a disk is full, but errors of their own.
+    """
+    try:
+        with writing(folder):
+            yield
+    except SafetensorError as problem:
+        raise _cannot_save(folder, problem) from problem
+    except RuntimeError as problem:
+        if "inline_container" in str(problem) or "PytorchStreamWriter" in str(problem):
+            raise _cannot_save(folder, problem) from problem
+        raise
+
+
+def _cannot_save(folder: Path, problem: Exception) -> RunFailed:
+    return RunFailed(
+        f"cannot write weights to {folder}: {problem}",
+        fix="is the disk full? free some space, then run the same command again: it goes on from the last checkpoint",
+    )
 
 
 def newest(checkpoints: Path) -> tuple[Path, Position] | None:

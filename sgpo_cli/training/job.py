@@ -27,7 +27,7 @@ from sgpo_cli.recipe.schema import HopsTask, Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.rundir import StageDir
-from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete
+from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.problems import Problems, load_problems
@@ -214,7 +214,8 @@ class _Run:
     def _save(self, folder: Path) -> None:
         """Writes the policy as a plain transformers folder, complete or not at all."""
         if self.writes:
-            save_policy(self.trainer.accelerator.unwrap_model(self.trainer.model), self.tokenizer, folder)
+            with saving(folder):
+                save_policy(self.trainer.accelerator.unwrap_model(self.trainer.model), self.tokenizer, folder)
         self.trainer.accelerator.wait_for_everyone()
 
 

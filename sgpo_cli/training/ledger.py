@@ -13,7 +13,7 @@ from typing import Any
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
 from sgpo_cli.methods.outcomes import GroupClass
 from sgpo_cli.runs.events import EventWriter
-from sgpo_cli.runs.files import JsonLines, keep_jsonl
+from sgpo_cli.runs.files import JsonLines, keep_jsonl, writing
 from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.rollouts import Batch, Rollout
 
@@ -85,7 +85,8 @@ class Ledger:
             self.events.emit("warning", what=f"{self._fallbacks} steps fell back to plain GRPO (too many abstentions)")
         for file in (self._metrics, self._rollouts):
             if file is not None:
-                file.close()
+                with writing(file.path):  # closing writes what a full disk did not take
+                    file.close()
 
 
 def _rollout_rows(batch: Batch) -> Iterable[dict[str, Any]]:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 from trl import GRPOTrainer
 
+from sgpo_cli.training.checkpoints import saving
 from sgpo_cli.training.rewards import Completion
 
 PRIVATE = {
     "_generate_and_score_completions": ["self", "inputs"],
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
+    "_save_checkpoint": ["self", "model", "trial"],
 }
 """What we override, and the parameters it must have."""
 
@@ -74,6 +77,10 @@ class ScoredBatchTrainer(GRPOTrainer):
         for _ in range(min(len(shown), len(advantages))):
             shown.pop()
         shown.extend(advantages.tolist())
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with saving(Path(str(self.args.output_dir))):
+            super()._save_checkpoint(model, trial)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """TRL writes a card beside every checkpoint; the run's report is ours to write."""

@@ -10,6 +10,7 @@ import pytest
 
 from sgpo_cli.judging.arithmetic.judge import ArithmeticJudge
 from sgpo_cli.judging.measure import Measures, processbench
+from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Solution, Verdict
 
 
@@ -46,6 +47,13 @@ RIGHT = [
     "10% of $50 = $5",
     "25% + 30% = 55%",
     "0.25 = 25%",
+    "100 / 6 = 16 and 2/3",
+    "12 x 1 and 1/4 = 15",
+    "13 \\times 4 \\times 12 \\times 6 = 3,\\!744",
+    "15/25 = \\boxed{60} percent",
+    "11 / 5 = <<11/5=2.2>>2 trays",
+    "80 + 79 \\\\ &\\qquad + 81 &= 240",
+    "140/60 = 2.3333333333333335",
     "1.2 * 1.2 * 1.2 ≈ 1.7",
     "5 + 6 = 11 people so 11 * 2 = 22",
     "2^3 + 1 = 9 > 8",
@@ -76,6 +84,15 @@ NOT_JUDGED = [
     "x * 2 = 10 so x = 5",
     "525 * 3/4 = 394",
     "3 : 4 = 6 : 9",
+    "3x-5=16",
+    "25 / 1/3 = 75",
+    "so 8*45 = 320 divided by 5",
+    "1(60-Losses) + 2 = 7",
+    ".1(Number of minutes) + 1 = .15(Number of minutes)",
+    "\\frac{4 \\text{ daps}}{3 \\text{ dops}} = 1",
+    "He adds 20 + 10 cups to the 29 + 24 cups = 83",
+    "$\\$30.96 - \\$29.97 = \\boxed{99}$ cents",
+    "the units digit is 7 * 3 = 1",
 ]
 
 
@@ -108,6 +125,14 @@ def test_an_equation_that_does_not_follow() -> None:
     assert judge("3(x + 2) = 21", "Dividing both sides by 3, x + 2 = 8", "so x = 6").first_error == 1
     assert judge("3(x + 2) = 21", "Dividing both sides by 3, x + 2 = 7", "so x = 5").first_error == -1
     assert judge("For k = 2, 2x = 4", "For k = 3, dividing, x = 9").first_error == -1
+
+
+@pytest.mark.parametrize(("name", "share"), [("train_gsm8k", 0.006), ("train_math", 0.006)])
+def test_solutions_written_by_people_are_rarely_flagged(shared_data: Path, name: str, share: float) -> None:
+    lines = (shared_data / f"{name}.jsonl").read_text().splitlines()[::5]
+    texts = [str(json.loads(line)["solution"]) for line in lines]
+    verdicts = ArithmeticJudge().judge([Solution("p", tuple(split_steps(text))) for text in texts])
+    assert sum(verdict.first_error != -1 for verdict in verdicts) <= share * len(verdicts)
 
 
 def test_the_first_wrong_step_counts_and_all_are_checked() -> None:

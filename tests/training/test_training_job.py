@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +211,36 @@ def test_a_judge_that_gives_nothing_may_stop_the_run(policy: Path, tmp_path: Pat
     with pytest.raises(RunFailed, match=r"abstained on \d+ of \d+ rollouts of step 1.*unsure"):
         toy.train(recipe, policy, tmp_path, judge=Absent("abstains"))
     assert not (tmp_path / "final").exists()
+
+
+@pytest.fixture
+def small_files() -> Iterator[Callable[[int], None]]:
+    """Sets the largest file that may be written, which fails as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("size", "measured"),
+    [(30_000, True), (30_000, False), (70_000, False), (2_000, False)],
+    ids=["the best policy", "a checkpoint's model", "a checkpoint's optimizer", "rollouts"],
+)
+def test_a_full_disk(
+    policy: Path,
+    tmp_path: Path,
+    straight: toy.Result,
+    small_files: Callable[[int], None],
+    size: int,
+    measured: bool,
+) -> None:
+    recipe = toy.recipe(steps=6, eval_every=2 if measured else 0)
+    small_files(size)
+    with pytest.raises(RunFailed, match=r"no space left|cannot write weights"):
+        toy.train(recipe, policy, tmp_path)
+    small_files(10**9)
+    assert not (tmp_path / "final").exists()
+    assert toy.train(recipe, policy, tmp_path).weights() == straight.weights()
 
 
 def test_metrics_hold_no_nan(straight: toy.Result) -> None:

@@ -27,9 +27,9 @@ Form = dict[str, Fraction]
 
 @dataclass(slots=True)
 class Solving:
-    """The solution of the last equation in each letter, and the step it was stated in."""
+    """Of the last equation in each letter: its solution, its step, and whether it was nothing but `x = 3`."""
 
-    roots: dict[str, tuple[Fraction, int]] = field(default_factory=dict)
+    roots: dict[str, tuple[Fraction, int, bool]] = field(default_factory=dict)
 
     def follow(self, chain: Chain, step: int) -> bool | None:
         """False when `chain` is said to follow from an equation in the same letter that has another solution; True when
@@ -39,14 +39,16 @@ class Solving:
             for token in (token for side in chain.sides for token in side.tokens if token.kind == "var"):
                 self.roots.pop(token.text, None)  # something in between was not understood
             return None
-        letter, root = equation
+        letter, root, bare = equation
         before = self.roots.get(letter)
         if not chain.words.isdisjoint(CASE | TRIED | NOT_ARITHMETIC):
             self.roots.pop(letter, None)
             return None
-        self.roots[letter] = (root, step)
+        self.roots[letter] = (root, step, bare)
         if before is None or step - before[1] > 1 or not _is_derived(chain.words):
             return None
+        if bare and before[2]:
+            return None  # another solution, another case
         return abs(root - before[0]) <= _SAME * max(abs(root), abs(before[0]))
 
 
@@ -54,8 +56,8 @@ def _is_derived(words: set[str]) -> bool:
     return {"both", "sides"} <= words or any(word.startswith(DERIVED) for word in words)
 
 
-def _equation(chain: Chain) -> tuple[str, Fraction] | None:
-    """The letter and the solution of the first of the chain's equations that is linear in one letter."""
+def _equation(chain: Chain) -> tuple[str, Fraction, bool] | None:
+    """The letter, the solution and the bareness of the first of the chain's equations that is linear in one letter."""
     if set(chain.relations) != {"="}:
         return None
     for at in range(len(chain.relations)):
@@ -69,7 +71,8 @@ def _equation(chain: Chain) -> tuple[str, Fraction] | None:
             return None
         letters = [name for name, value in form.items() if name and value]
         if len(letters) == 1:
-            return letters[0], -form.get("", Fraction(0)) / form[letters[0]]
+            bare = left.operators == 0 and isinstance(left.node, Letter) and right.operators <= 1
+            return letters[0], -form.get("", Fraction(0)) / form[letters[0]], bare
         if letters:
             return None
     return None

@@ -43,7 +43,7 @@ def chains_of(text: str) -> Iterator[Chain]:
     """The chains that a step states, in order."""
     sentence: list[Chain] = []
     words: set[str] = set()
-    for clause, ends, before in _clauses(_join_mixed(_open_brackets(tokenize(text)))):
+    for clause, ends, before in _clauses(_tidy(_open_brackets(tokenize(text)))):
         words.add(before)
         words.update(token.text for token in clause if token.kind == "word")
         if any(token.kind == "rel" for token in clause):
@@ -82,17 +82,20 @@ def _open_brackets(tokens: list[Token]) -> list[Token]:
     return [replace(token, kind="stop", text="(") if at in porous else token for at, token in enumerate(tokens)]
 
 
-def _join_mixed(tokens: list[Token]) -> list[Token]:
-    """Takes the "and" out of mixed numbers, "16 and 2/3", so that they are read as one (or not at all)."""
-    return [
-        token
-        for at, token in enumerate(tokens)
-        if token.text != "and" or token.kind != "word" or not _is_mixed(tokens, at)
-    ]
+def _tidy(tokens: list[Token]) -> list[Token]:
+    """Takes out the "and" of mixed numbers, "16 and 2/3", and the white space before a line that goes on."""
+    return [token for at, token in enumerate(tokens) if not (_is_mixed(tokens, at) or _is_indent(tokens, at))]
+
+
+def _is_indent(tokens: list[Token], at: int) -> bool:
+    follows = tokens[at + 1].kind if at + 1 < len(tokens) else "stop"
+    return tokens[at].text == "quad" and tokens[at].kind == "stop" and follows in ("op", "rel", "stop")
 
 
 def _is_mixed(tokens: list[Token], at: int) -> bool:
-    """Does a fraction follow, with at most a bracket or a currency sign before it?"""
+    """An "and" between a whole number and a fraction, with at most a bracket or a currency sign before it?"""
+    if tokens[at].text != "and" or tokens[at].kind != "word":
+        return False
     if at == 0 or tokens[at - 1].kind != "num" or tokens[at - 1].decimals:
         return False
     after = [token for token in tokens[at + 1 : at + 5] if token.kind not in ("open", "dollar")]
@@ -132,7 +135,7 @@ def _clauses(tokens: list[Token]) -> Iterator[tuple[list[Token], bool, str]]:
 
 def _continues(clause: list[Token], following: Token | None) -> bool:
     """Does an equation go on over a line end?"""
-    if clause and (clause[-1].kind == "rel" or (clause[-1].kind == "op" and clause[-1].text in "+*/")):
+    if clause and (clause[-1].kind == "rel" or (clause[-1].kind == "op" and len(clause) > 1)):
         return True
     if following is None:
         return False

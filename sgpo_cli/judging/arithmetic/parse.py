@@ -295,7 +295,7 @@ class _Parser:
     def joins_words(self, token: Token, *, first: bool) -> bool:
         """The stroke of "km/h", the hyphen of "half-time", the article of "3 a day", a formula's end."""
         if token.kind == "dollar":
-            return first and not token.text
+            return first
         if token.kind == "op":
             return token.text in "/-"
         return token.kind == "var" and token.text == "a" and not token.math

@@ -71,7 +71,6 @@ _COMMANDS = {
 # Commands that change the look and not the value.
 _SILENT = {
     *("left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "textstyle"),
-    *("quad", "qquad"),
     *("boxed", "fbox", "mathbf", "mathbb", "limits", "underline", "cancel", "bcancel", "color", "large", "Large"),
 }
 
@@ -135,6 +134,8 @@ def _token(kind: str, raw: str, match: re.Match[str], *, glued: bool, spaced: bo
         name = raw[1:]
         if name in _SILENT:
             return None
+        if name in ("quad", "qquad"):
+            return make("stop", "quad")
         if name in ("begin", "end"):
             return make("break", "\n")
         known = _COMMANDS.get(name)
