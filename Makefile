@@ -20,7 +20,7 @@ demo: install
 	$(BIN)/sgpo train recipes/tiny_sgpo.yaml
 
 test: install lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: install
 	$(BIN)/ruff check .

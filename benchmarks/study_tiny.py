@@ -2,10 +2,10 @@
 
     python benchmarks/study_tiny.py [--seeds 0 1 2] [--jobs 2] [--root study] [--write docs/results.md]
 
-Runs the shipped recipes through `sgpo train`, each arm with each seed from the same warm start, two runs side by side with
-one thread each. GRPO gets three learning rates, so that it is compared at its best. Finished runs under --root are not run
-again. Held-out accuracy: 512 problems, 2 samples each; steps to 25% and 50% by linear interpolation between measurements;
-area is the mean of held-out accuracy over steps 0 to 100. Spread is the sample standard deviation over seeds.
+Runs the shipped recipes through `sgpo train`, each arm with each seed from the same warm start, two runs side by side
+with one thread each. GRPO gets three learning rates, so that it is compared at its best. Finished runs under --root are
+not run again. Held-out accuracy: 512 problems, 2 samples each; steps to 25% and 50% by linear interpolation between
+measurements; area is the mean of held-out accuracy over steps 0 to 100. Spread is the sample standard deviation.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ BASIS = "times within a factor of 3, memory of 1.5: FLOP counts over typical rat
 
 
 def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
-    """`seconds [lo, hi]`, `memory_gib`, `judge_calls` and their basis; null seconds when the model's size is unknown."""
+    """`seconds [lo, hi]`, `memory_gib`, `judge_calls`, their basis; null seconds when the model's size is unknown."""
     if kind == "report":
         return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": BASIS}
     shape = shape_of(recipe.model)

@@ -1,7 +1,8 @@
 """`--smoke`: the same recipe at a size that runs every stage in a minute, anywhere.
 
 The same architecture shrunk to tiny random weights, a stand-in tokenizer, synthetic rows in the same columns, a few
-steps. Every change is listed, so that nobody takes a smoke run's numbers for anything. The run directory is <name>-smoke.
+steps. Every change is listed, so that nobody takes a smoke run's numbers for anything. The run directory is
+<name>-smoke.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     )
     # The stand-in has a chat template of its own, so that the way of chat models is walked too.
     chat = recipe.model.chat is not False
-    told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32", chat=chat, chat_template=None)
+    told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
+    told["model"].update(chat=chat, chat_template=None)
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
         "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),

@@ -1,8 +1,8 @@
 """Events: what a stage tells the world, one JSON line each.
 
-`time, stage, event (started|progress|metrics|warning|finished|failed), step, total, data`. One writer a file: rank 0 of
-the child writes `stages/NAME/events.jsonl`, the parent follows it (`EventTail`) and merges it into
-`runs/NAME/events.jsonl`. The live display, the report, `sgpo show` and the tests read these files; nothing parses printed text.
+`time, stage, event (started|progress|metrics|warning|finished|failed), step, total, data`. One writer a file: rank 0
+of the child writes `stages/NAME/events.jsonl`, the parent follows it (`EventTail`) and merges it into the run's own
+`events.jsonl`. The live display, the report, `sgpo show` and the tests read these files; nothing parses printed text.
 """
 
 from __future__ import annotations

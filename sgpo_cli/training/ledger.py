@@ -103,7 +103,11 @@ def metrics_row(
     heldout: dict[str, Any] | None,
     heldout_start: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """The row of metrics.jsonl; a figure that is not known is null."""
+    """The row of metrics.jsonl; a figure that is not known is null.
+
+    `steps_right`: mean share of a rollout's steps before its first wrong one, over all rollouts where the task knows its
+    steps, else over those that the judge graded. `grad_norm`: before clipping, mean over the step's updates.
+    """
     rows = batch.rollouts
     unguided = [rollout for rollout in rows if rollout.prefix_tokens == 0]
     trl = _over_updates(updates)

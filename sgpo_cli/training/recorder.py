@@ -73,7 +73,7 @@ class Recorder(TrainerCallback):
         if not math.isfinite(logs["loss"]):
             raise RunFailed(
                 f"the loss of update {state.global_step} is {logs['loss']}",
-                fix="lower trainer.learning_rate; the last checkpoint was made before this",
+                fix="lower trainer.learning_rate; what was learned until the last checkpoint is kept",
             )
         self.ledger.on_update(logs)
         if state.global_step % self.updates_per_step:

@@ -6,7 +6,8 @@ after TRL has generated and scored it and before the rows are shuffled into upda
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from accelerate.utils import gather_object
 from trl import GRPOTrainer
 
+from sgpo_cli.errors import RunFailed
 from sgpo_cli.training.checkpoints import saving
 from sgpo_cli.training.rewards import Completion
 
@@ -57,7 +59,8 @@ class ScoredBatchTrainer(GRPOTrainer):
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        output = super()._generate_and_score_completions(inputs)
+        with _diverging(self.state.global_step):
+            output = super()._generate_and_score_completions(inputs)
         if not self.model.training or self._seen is None:
             return output
         completions, ids, rewards = self._seen
@@ -84,6 +87,20 @@ class ScoredBatchTrainer(GRPOTrainer):
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """TRL writes a card beside every checkpoint; the run's report is ours to write."""
+
+
+@contextmanager
+def _diverging(update: int) -> Iterator[None]:
+    """Sampling from a policy whose weights blew up is torch's RuntimeError; the person needs to know why."""
+    try:
+        yield
+    except RuntimeError as problem:
+        if "probability tensor contains" not in str(problem):
+            raise
+        raise RunFailed(
+            f"after update {update} the policy's probabilities are not finite: it has diverged",
+            fix="lower trainer.learning_rate",
+        ) from problem
 
 
 def gathered(rows: list[Any]) -> list[Any]:

@@ -243,6 +243,12 @@ def test_a_full_disk(
     assert toy.train(recipe, policy, tmp_path).weights() == straight.weights()
 
 
+@pytest.mark.parametrize(("rate", "said"), [(1e8, "has diverged"), (1e20, "the loss of update 2 is nan")])
+def test_a_policy_that_blows_up(policy: Path, tmp_path: Path, rate: float, said: str) -> None:
+    with pytest.raises(RunFailed, match=said):
+        toy.train(toy.recipe(steps=2, learning_rate=rate, eval_every=0), policy, tmp_path)
+
+
 def test_metrics_hold_no_nan(straight: toy.Result) -> None:
     for path in (straight.stage.metrics, straight.stage.rollouts, straight.stage.events):
         for line in path.read_text().splitlines():

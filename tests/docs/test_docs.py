@@ -1,0 +1,75 @@
+"""Every command in README and docs is executed, as written but for the length of training runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import finished  # noqa: F401  (what `make demo` leaves)
+from tests.tiny import REPOSITORY, SHORT, SHORT_SGPO, sgpo
+
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def commands(document: Path) -> list[list[str]]:
+    """The lines after `$` of the document's console blocks, without their comments."""
+    blocks = re.findall(r"```console\n(.*?)```", document.read_text(), flags=re.DOTALL)
+    lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The same command on a run of four steps instead of a hundred."""
+    if words[1] == "train" and "--smoke" not in words:
+        return [*words, *(SHORT_SGPO if "sgpo" in words[2] else SHORT)]
+    return ["2" if before == "--step" else word for before, word in zip(["", *words], words, strict=False)]
+
+
+WITH_COMMANDS = [document for document in DOCUMENTS if commands(document)]
+
+
+@pytest.mark.parametrize("document", WITH_COMMANDS, ids=lambda path: path.name)
+def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> None:  # noqa: F811
+    for name in ("docs", "recipes", "judges", "evals"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    shutil.copytree(finished / "runs", tmp_path / "runs", symlinks=True)
+    for words in commands(document):
+        if words == ["source", ".venv/bin/activate"]:
+            continue
+        assert words[0] == "sgpo", f"{document.name}: not a command that this test can run: {words}"
+        told = sgpo(*shortened(words)[1:], cwd=tmp_path)
+        assert told.returncode == 0, (shlex.join(words), told.stdout, told.stderr)
+        assert told.stdout.strip()
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    readme = DOCUMENTS[0].read_text()
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in ("demo", "test"):
+        assert f"make {target}" in readme and f"\n{target}:" in makefile
+    assert "recipes/tiny_sgpo.yaml" in makefile
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+def test_yaml_in_the_documents_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sgpo_cli.recipe.load import load_recipe
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_problems.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n')
+    found = 0
+    for document in DOCUMENTS:
+        for block in re.findall(r"```yaml\n(.*?)```", document.read_text(), flags=re.DOTALL):
+            (tmp_path / "doc.yaml").write_text(block)
+            load_recipe("./doc.yaml")
+            found += 1
+    assert found >= 2
