@@ -105,8 +105,8 @@ def metrics_row(
 ) -> dict[str, Any]:
     """The row of metrics.jsonl; a figure that is not known is null.
 
-    `steps_right`: mean share of a rollout's steps before its first wrong one, over all rollouts where the task knows its
-    steps, else over those that the judge graded. `grad_norm`: before clipping, mean over the step's updates.
+    `steps_right`: mean share of a rollout's steps before its first wrong one, over all rollouts where the task knows
+    its steps, else over those that the judge graded. `grad_norm`: before clipping, mean over the step's updates.
     """
     rows = batch.rollouts
     unguided = [rollout for rollout in rows if rollout.prefix_tokens == 0]
@@ -124,6 +124,7 @@ def metrics_row(
         "seconds": seconds,
         "zero_advantage": mean(float(abs(rollout.advantage) <= ZERO_ADVANTAGE) for rollout in rows),
         "groups": group_counts(batch),
+        "guidance": None,
         "judge": {
             "calls": batch.judge.calls,
             "cached": batch.judge.cached,
