@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.recipe.nodes import Findings, Place
-from sgpo_cli.recipe.rules import batch, method, model, outside, problems, rewards, trl
+from sgpo_cli.recipe.rules import batch, guidance, method, model, outside, problems, rewards, trl
 from sgpo_cli.recipe.rules.view import RULES, View
 from sgpo_cli.recipe.schema import Recipe
 
-SUBJECTS = (batch, model, problems, rewards, method, outside, trl)
+SUBJECTS = (batch, model, problems, rewards, method, guidance, outside, trl)
 """The modules whose rules are registered, by being imported."""
 
 
@@ -25,6 +25,5 @@ def check_recipe(recipe: Recipe, places: dict[str, Place], findings: Findings) -
     sure = [rule for rule, paths in RULES if not any(findings.spoiled(path) for path in paths)]
     for rule in sure:
         rule(view)
-    method.explain_guidance(findings, recipe)
     files = list(dict.fromkeys(place.file for place in places.values() if place.file is not None))
     return view.warnings.mistakes(files)

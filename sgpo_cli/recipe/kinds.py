@@ -9,12 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from sgpo_cli.recipe.ranges import Range
-
-Positive = Annotated[float, Range(gt=0)]
-Share = Annotated[float, Range(ge=0, le=1)]
-Count = Annotated[int, Range(ge=1)]
-
+from sgpo_cli.recipe.guidance import Guidance as Guidance
+from sgpo_cli.recipe.guidance import GuidanceNone as GuidanceNone
+from sgpo_cli.recipe.ranges import Count, Positive, Range, Share
 
 # --- warmup: what the policy learns before RL ---------------------------------------------------------------------
 
@@ -137,7 +134,7 @@ class RescueStepwise:
     """Measure of the correct prefix: share of steps, or share of the response's tokens."""
     scaling: Literal["std", "std_floor", "mean_only"] = "std_floor"
     """Divisor of a rescued group's advantages: its std, its std but at least `floor`, or nothing."""
-    floor: Positive = 0.05
+    floor: Positive = 0.2
     """Smallest divisor under std_floor."""
     weight: Annotated[float, Range(ge=0)] = 1.0
     """Factor on a rescued group's advantages."""
@@ -148,19 +145,6 @@ class RescueStepwise:
 
 
 Rescue = RescueNone | RescueStepwise
-
-
-# --- guidance -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(kw_only=True)
-class GuidanceNone:
-    """No ground-truth prefix is injected."""
-
-    kind: Literal["none"] = "none"
-
-
-Guidance = GuidanceNone
 
 
 # --- judge cards: judges/*.yaml -----------------------------------------------------------------------------------
@@ -178,6 +162,10 @@ class ArithmeticCard:
     """Checks every equation that a step states; no model, no key, no network."""
 
     kind: Literal["arithmetic"] = "arithmetic"
+    places: Annotated[float, Range(ge=0, le=100)] = 1.0
+    """By how many units of its last printed place a decimal may be off: 1 takes both 0.66 and 0.67 for 2/3."""
+    approximate: Annotated[float, Range(ge=0, le=1)] = 0.02
+    """Relative error allowed where the text itself says that it rounds ("about", "≈")."""
 
 
 JudgeCard = HopsOracleCard | ArithmeticCard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,8 @@ class Range:
     def __str__(self) -> str:
         signs = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
         return " and ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
+
+
+Positive = Annotated[float, Range(gt=0)]
+Share = Annotated[float, Range(ge=0, le=1)]
+Count = Annotated[int, Range(ge=1)]

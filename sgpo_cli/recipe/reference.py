@@ -143,7 +143,15 @@ def _type_words(hint: Any) -> str:
 
 @cache
 def sentences(cls: type) -> dict[str, str]:
-    """Field name -> the docstring under it, on one line."""
+    """Field name -> the docstring under it, on one line; a base class's where the class itself has none."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            found.update(_own_sentences(base))
+    return found
+
+
+def _own_sentences(cls: type) -> dict[str, str]:
     module = sys.modules[cls.__module__]
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     [body] = [item.body for item in tree.body if isinstance(item, ast.ClassDef) and item.name == cls.__name__]

@@ -136,7 +136,8 @@ class JsonLines:
             os.fsync(self._stream.fileno())
 
     def close(self) -> None:
-        self._stream.close()
+        with writing(self.path):  # closing writes what a full disk did not take before
+            self._stream.close()
 
     def __enter__(self) -> JsonLines:
         return self

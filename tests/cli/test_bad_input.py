@@ -52,7 +52,8 @@ def test_all_mistakes_at_once_with_their_places(tmp_path: Path) -> None:
         (["trainer.trl.num_generations=4"], ["num_generations", "group_size"]),
         (["trainer.trl.learning_rat=1"], ["learning_rat"]),
         (["reward=[]"], ["outcome"]),
-        (["guidance.kind=fixed"], ["solution"]),
+        (["guidance.kind=fixed"], ["guidance.length", "guidance.loss_on_prefix"]),
+        (["guidance={kind: fixed, length: 6, loss_on_prefix: false, fraction: 0.05}"], ["fraction", "no rollout"]),
         (["data.source=nowhere.jsonl"], ["nowhere.jsonl"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
@@ -62,6 +63,25 @@ def test_impossible_combinations_are_found_before_anything_is_loaded(
 ) -> None:
     refused(sgpo("train", "tiny_sgpo", *overrides, cwd=tmp_path, timeout=20), *words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_guidance_without_a_solution_column(tmp_path: Path) -> None:
+    """Task hops has its solutions built in; a file's must be named."""
+    (tmp_path / "rows.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n')
+    overrides = [
+        "data.source=rows.jsonl",
+        "data.heldout=0",
+        "trainer.eval_every=0",
+        "judge=null",
+        "rescue={kind: none}",
+        "warmup={kind: none}",
+        "benchmarks=[]",
+        "reward=[{kind: math}]",
+        "guidance={kind: fixed, length: 6, loss_on_prefix: false}",
+    ]
+    for command in ("plan", "train"):
+        refused(sgpo(command, "tiny_sgpo", *overrides, cwd=tmp_path, timeout=20), "data.columns.solution")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 @pytest.mark.parametrize(

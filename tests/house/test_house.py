@@ -20,11 +20,13 @@ def _kinds(union: object) -> set[str]:
     return {member.__dataclass_fields__["kind"].default for member in members}
 
 
-def test_every_kind_of_rescue_and_judge_is_implemented_and_no_other() -> None:
+def test_every_kind_of_rescue_guidance_and_judge_is_implemented_and_no_other() -> None:
     from sgpo_cli.judging.registry import JUDGES
+    from sgpo_cli.methods.guidance import GUIDANCES
     from sgpo_cli.methods.rescue import RESCUES
 
     assert _kinds(kinds.Rescue) == set(RESCUES)
+    assert _kinds(kinds.Guidance) == set(GUIDANCES)
     assert _kinds(kinds.JudgeCard) == set(JUDGES)
 
 
@@ -57,7 +59,7 @@ def test_the_wheel_has_the_cards_and_no_package_of_another_name(tmp_path: Path) 
         capture_output=True,
         text=True,
     )
-    if "No module named 'hatchling'" in built.stderr or "hatchling" in built.stderr and built.returncode:
+    if "No module named 'hatchling'" in built.stderr or ("hatchling" in built.stderr and built.returncode):
         pytest.skip("hatchling is not installed here")
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
@@ -76,7 +78,9 @@ def test_constraints_pin_what_pyproject_asks_for() -> None:
     from packaging.requirements import Requirement
 
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
-    pinned = {r.name.lower().replace("_", "-"): r for r in map(Requirement, (x for x in lines if not x.startswith("#")))}
+    pinned = {
+        r.name.lower().replace("_", "-"): r for r in map(Requirement, (x for x in lines if not x.startswith("#")))
+    }
     assert str(pinned["torch"].specifier) == "==2.13.0"
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]

@@ -37,6 +37,22 @@ WRONG = [
     "24 hours in a day - (10 hours + 8 hours + 1 hour) = 15 hours",
     "(because 5 + 5 = 11)",
     "1,500 + 2,500 = 5,000",
+    "Its speed is $\\frac{210}{3} = 60$ km/h.",
+    "20 kb/s / 3600 s/h = 0.005667 kb/h",
+    "126 * 7 = 880",
+    "In total, 3 plus 4 equals 8.",
+    "20% of 50 is 15",
+    "half of 30 = 20",
+    "Two-thirds of 12 is 9.",
+    "twice 15 = 40",
+    "5 * 6 is equal to 35",
+    "612 = 2^2 * 3 * 17",
+    "1529 ÷ 6 = 255 with a remainder of 4",
+    "$129 \\div 11 = 11$ with a remainder of $1$",
+    "The LCM is 8 * 27 * 25 = 10800",
+    "so Amy has 55 - 56 = -1 pieces of candy left",
+    "the number of notes in the package is 80 - 243 = -163.",
+    "there are 24/40 = <<24/40=0.6>>0.6 boys in each class",
 ]
 RIGHT = [
     "42 * 75 = 3150 pounds",
@@ -59,6 +75,15 @@ RIGHT = [
     "2^3 + 1 = 9 > 8",
     "15,000 * 3 = $45,000.00.",
     "12 x 2 = 24",
+    "Half of 90 rooms is 90/2 = 45",
+    "90 plus 34 plus 26 equals 150",
+    "30% of $60, which is 0.3 * 60 = 18",
+    "100 ÷ 60 = 1 with a remainder of 40.",
+    "7 / 2 = 3 R 1",
+    "612 = 2^2 * 3^2 * 17",
+    "the temperature became 2 - 8 = -6 degrees",
+    "there are 45/30 = 1.5 students per teacher",
+    "5 m/s * 4 = 20 m/s",
 ]
 NOT_JUDGED = [
     "2 hours + 30 minutes = 150 minutes",
@@ -93,6 +118,13 @@ NOT_JUDGED = [
     "He adds 20 + 10 cups to the 29 + 24 cups = 83",
     "$\\$30.96 - \\$29.97 = \\boxed{99}$ cents",
     "the units digit is 7 * 3 = 1",
+    "3 squared times 8, which is 72",
+    "1 + 2, 3, 4 plus 5 is 15",
+    "the largest factor of 3 + 5 is 4",
+    "when 67 is divided by 4, the remainder is 3",
+    "3/4 is equal to $15, so 4/4 is $20",
+    "the 45-54 year-old group is 145",
+    "If 12 = 5 * 3 then stop",
 ]
 
 
@@ -127,7 +159,7 @@ def test_an_equation_that_does_not_follow() -> None:
     assert judge("For k = 2, 2x = 4", "For k = 3, dividing, x = 9").first_error == -1
 
 
-@pytest.mark.parametrize(("name", "share"), [("train_gsm8k", 0.006), ("train_math", 0.006)])
+@pytest.mark.parametrize(("name", "share"), [("train_gsm8k", 0.004), ("train_math", 0.004)])
 def test_solutions_written_by_people_are_rarely_flagged(shared_data: Path, name: str, share: float) -> None:
     lines = (shared_data / f"{name}.jsonl").read_text().splitlines()[::5]
     texts = [str(json.loads(line)["solution"]) for line in lines]
@@ -158,9 +190,9 @@ def measures_of(path: Path) -> tuple[Measures, float]:
     ("name", "acc_error", "acc_correct", "f1"),
     [
         ("bbmistake_multistep_arithmetic", 0.93, 0.7, 0.78),
-        ("mr_gsm8k_original", 0.24, 0.98, 0.39),
+        ("mr_gsm8k_original", 0.27, 0.995, 0.42),
         ("processbench_gsm8k", 0.1, 0.99, 0.19),
-        ("processbench_math", 0.06, 0.99, 0.11),
+        ("processbench_math", 0.08, 0.99, 0.15),
         ("prmbench_sample", 0.03, 0.97, 0.05),
     ],
 )

@@ -52,7 +52,7 @@ def test_wilson_against_a_table() -> None:
     assert wilson(30, 30)[1] == 1.0
 
 
-def test_the_bootstrap_is_seeded_and_holds_the_estimate() -> None:
+def test_the_interval_of_f1_is_seeded_and_holds_the_estimate() -> None:
     pairs = [(found(2 if i % 3 else 1), 2) for i in range(90)] + [(found(-1 if i % 4 else 0), -1) for i in range(80)]
     one, two = processbench(pairs), processbench(pairs)
     assert one.f1_ci95 == two.f1_ci95
@@ -61,5 +61,23 @@ def test_the_bootstrap_is_seeded_and_holds_the_estimate() -> None:
     assert low < one.f1 < high and 0.06 < high - low < 0.25
 
 
-def test_the_bootstrap_of_certain_shares_is_a_point() -> None:
-    assert processbench([(found(2), 2), (found(-1), -1)]).f1_ci95 == (1.0, 1.0)
+@pytest.mark.parametrize(("n_error", "n_correct", "lowest"), [(7, 1017, 0.8), (1, 1, 0.1)])
+def test_all_right_leaves_room_below_one(n_error: int, n_correct: int, lowest: float) -> None:
+    measures = processbench([(found(2), 2)] * n_error + [(found(-1), -1)] * n_correct)
+    assert measures.f1 == 1.0 and measures.f1_ci95 is not None
+    low, high = measures.f1_ci95
+    assert lowest < low < 0.99 and high == 1.0
+
+
+def test_no_hit_leaves_room_above_zero() -> None:
+    measures = processbench([(found(-1), 2)] * 7 + [(found(-1), -1)] * 1017)
+    assert measures.f1 == 0.0 and measures.f1_ci95 is not None
+    low, high = measures.f1_ci95
+    assert low == 0.0 and 0.1 < high < 0.6
+
+
+def test_the_interval_of_f1_against_the_closed_form() -> None:
+    """With acc_correct all but certain, F1 is 2a/(1+a): the Jeffreys interval of 30 of 60 is [.376, .624]."""
+    measures = processbench([(found(2 if i % 2 else 1), 2) for i in range(60)] + [(found(-1), -1)] * 100_000)
+    assert measures.f1_ci95 is not None
+    assert measures.f1_ci95 == pytest.approx((2 * 0.3757 / 1.3757, 2 * 0.6243 / 1.6243), abs=0.01)

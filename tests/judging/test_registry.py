@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.judging.arithmetic.judge import from_options
 from sgpo_cli.judging.registry import JUDGES, load_judge
+from sgpo_cli.judging.verdict import Solution
 
 
 def test_every_kind_loads_with_its_own_name() -> None:
@@ -18,7 +22,41 @@ def test_an_unknown_kind_names_the_nearest() -> None:
         load_judge("arithmetics", {})
 
 
-@pytest.mark.parametrize("options", [{"nonsense": 1}, {"places": "1"}, {"approximate": -1}, {"places": True}])
+@pytest.mark.parametrize(
+    "options", [{"nonsense": 1}, {"places": "1"}, {"approximate": -1}, {"approximate": 2}, {"places": True}]
+)
 def test_options_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(UserError):
         load_judge("arithmetic", options)
+
+
+def test_the_shipped_card_states_the_defaults_that_the_judge_has() -> None:
+    from dataclasses import asdict
+
+    from sgpo_cli.judging.arithmetic.compare import Tolerance
+    from sgpo_cli.recipe.cards import load_judge_card
+    from sgpo_cli.recipe.kinds import ArithmeticCard
+
+    card = load_judge_card("arithmetic")
+    assert card == ArithmeticCard()
+    options = {key: value for key, value in asdict(card).items() if key != "kind"}
+    assert options and from_options(options).tolerance == Tolerance()
+
+
+def test_a_card_out_of_range_is_refused(here: Path) -> None:
+    from sgpo_cli.errors import RecipeError
+    from sgpo_cli.recipe.cards import load_judge_card
+
+    (here / "judges").mkdir()
+    (here / "judges" / "lax.yaml").write_text("kind: arithmetic\nplaces: -1\napproximate: '0.1'\n")
+    with pytest.raises(RecipeError) as caught:
+        load_judge_card("lax")
+    assert len(caught.value.mistakes) == 2
+
+
+def test_options_change_what_is_flagged() -> None:
+    def flags(options: dict[str, object], step: str) -> bool:
+        return load_judge("arithmetic", options).judge([Solution("p", (step,))])[0].first_error == 0
+
+    assert flags({"places": 0.4}, "2 / 3 = 0.66") and not flags({}, "2 / 3 = 0.66")
+    assert flags({"approximate": 0}, "it is about 212 * 3 = 643") and not flags({}, "it is about 212 * 3 = 643")

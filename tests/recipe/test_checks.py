@@ -51,7 +51,6 @@ def rows(here: Path) -> Path:
         # judge, rescue, guidance
         (["rescue={kind: stepwise}"], "rescue stepwise needs a judge"),
         (["judge={card: hops_orcale}", "rescue={kind: stepwise}"], "no judge card 'hops_orcale'"),
-        (["guidance={kind: adaptive, length: 6}"], "guided rollouts are not in this version of sgpo yet"),
         # outside
         (["benchmarks=[{card: hosp}]"], "no eval card 'hosp'"),
         (["benchmarks=[{card: hops}, {card: hops, k: 8}]"], "measures hops again"),
@@ -127,12 +126,6 @@ def test_mistakes_point_at_the_key_to_change(here: Path) -> None:
     assert list(found) == ["recipes/base.yaml:14", "recipes/base.yaml:16", "override 1"]
     assert found["override 1"].fix is not None
     assert "trainer.prompts_per_step: 4" in found["override 1"].fix  # 4 x 5 = 20 rows in 4 shares
-
-
-def test_guidance_also_names_the_solution_column(here: Path) -> None:
-    base(here)
-    assert "data.columns.solution" in str(only("base", ["guidance={kind: fixed}"]).fix)
-    assert "data.columns.solution" not in str(only("base", ["guidance={kind: fixed}", "data.columns.solution=s"]).fix)
 
 
 def test_a_judge_card_with_mistakes_is_shown_with_its_line(here: Path) -> None:

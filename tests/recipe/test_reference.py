@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from sgpo_cli.recipe import evalcard, kinds, schema
+from sgpo_cli.recipe import evalcard, guidance, kinds, schema
 from sgpo_cli.recipe.hints import describe, hints_of
 from sgpo_cli.recipe.reference import reference, sentences
 from tests.conftest import REPOSITORY
 
 
 def _sections() -> Iterator[type]:
-    for module in (schema, kinds, evalcard):
+    for module in (schema, kinds, guidance, evalcard):
         assert isinstance(module, types.ModuleType)
         yield from (
             thing

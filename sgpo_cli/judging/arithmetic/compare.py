@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sgpo_cli.judging.arithmetic.evaluate import Amount, Unknown, evaluate
-from sgpo_cli.judging.arithmetic.nodes import Binary, Expression, Node, Number, Unary, has_percent
-from sgpo_cli.judging.arithmetic.words import NOT_ARITHMETIC, ROUNDING, TRIED, UNIT
+from sgpo_cli.judging.arithmetic.nodes import Binary, Expression, Node, Number, Unary, has_percent, parts_of
+from sgpo_cli.judging.arithmetic.words import NOT_ARITHMETIC, ROUNDING, SUPPOSED, TRIED, UNIT, UNIT_LETTERS
 
 _PLAIN = Fraction(1)
 _FLOAT = Fraction(1, 10**9)  # what a calculator's or a program's digits may be off by
@@ -108,12 +108,12 @@ def _excused(left: Expression, right: Expression, pair: tuple[Amount, Amount], w
         return True  # "[22.8] = 22"
     if left.operators == 0 and (starts or left.units):
         # "4 hours = 4 * 60", "28 = 3 * 9 + 2": names a quantity or sets a condition, and calculates nothing.
-        return True
+        return not (_is_factored(left, right) and words.isdisjoint(SUPPOSED))
     if starts and _counts_things(left) and right.operators and not right.units:
         return True  # "1 pack of red + 2 packs of clear = 20 + 20 + 20"
     if left.units and right.node == Number(_PLAIN, 0, "1") and isinstance(left.node, Binary) and left.node.op == "/":
         return True  # "2.54 cm / 1 inch = 1"
-    if left.units and right.units and right.operators == 0 and _is_fraction(left.node):
+    if left.units and right.units and right.operators == 0 and _is_fraction(left.node) and not _is_rate(left.units):
         return True  # "1/2 inch = 20 miles"
     if _rounds_to_whole(a, b, left.node, right.node) or _turned_round(left.node, a, b):
         return True
@@ -125,6 +125,23 @@ def _counts_things(side: Expression) -> bool:
     """A sum of counted things, not of money."""
     is_sum = isinstance(side.node, Binary) and side.node.op in "+-"
     return is_sum and bool(side.units) and "$" not in side.units
+
+
+def _is_factored(left: Expression, right: Expression) -> bool:
+    """A whole number and its factors, `612 = 2^2 * 3 * 17`: this claims something."""
+    if left.units or right.units or not isinstance(left.node, Number) or left.node.value < 2 or left.node.decimals:
+        return False
+    parts = list(parts_of(right.node))
+    return (
+        any(isinstance(part, Binary) and part.op == "*" for part in parts)
+        and all(part.op in "*^" if isinstance(part, Binary) else isinstance(part, Number) for part in parts)
+        and all(part.value >= 1 and not part.decimals for part in parts if isinstance(part, Number))
+    )
+
+
+def _is_rate(units: tuple[str, ...]) -> bool:
+    """Units above and below a stroke, "3 miles / 440 feet per minute": a division after all."""
+    return len({word for word in units if word in UNIT or word in UNIT_LETTERS}) > 1
 
 
 def _is_fraction(node: Node) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from sgpo_cli.judging.arithmetic.nodes import Expression, Letter, NotArithmetic
 from sgpo_cli.judging.arithmetic.parse import parse_at
 from sgpo_cli.judging.arithmetic.tokens import Token, tokenize
+from sgpo_cli.judging.arithmetic.verbs import spell_out
 from sgpo_cli.judging.arithmetic.words import APPROXIMATELY, BOUNDARY
 
 MAX_SIDE = 400
@@ -43,7 +44,7 @@ def chains_of(text: str) -> Iterator[Chain]:
     """The chains that a step states, in order."""
     sentence: list[Chain] = []
     words: set[str] = set()
-    for clause, ends, before in _clauses(_tidy(_open_brackets(tokenize(text)))):
+    for clause, ends, before in _clauses(_tidy(_open_brackets(spell_out(tokenize(text))))):
         words.add(before)
         words.update(token.text for token in clause if token.kind == "word")
         if any(token.kind == "rel" for token in clause):

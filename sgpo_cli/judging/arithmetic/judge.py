@@ -13,6 +13,7 @@ from sgpo_cli.judging.arithmetic.equations import Chain, chains_of
 from sgpo_cli.judging.arithmetic.evaluate import Amount, Unknown, evaluate
 from sgpo_cli.judging.arithmetic.marks import take_marks
 from sgpo_cli.judging.arithmetic.nodes import Expression, Letter, letters_of, operators_of
+from sgpo_cli.judging.arithmetic.whole import cannot_be, remainder_holds
 from sgpo_cli.judging.arithmetic.words import UNIT
 from sgpo_cli.judging.verdict import Solution, Verdict
 
@@ -49,30 +50,43 @@ class _Reading:
     def chain(self, chain: Chain) -> tuple[int, str | None]:
         examined = 0
         wrong: str | None = None
-        for at, relation in enumerate(chain.relations):
-            left, right = chain.sides[at].last, chain.sides[at + 1].first
-            if relation == "?" or left is None or right is None or not self.is_claim(left, right):
-                continue
-            verdict = holds(
-                left,
-                right,
-                self.letters,
-                words=chain.words,
-                approximate=relation == "~",
-                starts=at == 0,
-                tolerance=self.tolerance,
-            )
-            if verdict is None or (not verdict and self.is_excused(chain, at, left, right)):
+        for at in range(len(chain.relations)):
+            verdict = self.equation(chain, at)
+            if verdict is None:
                 continue
             examined += 1
-            if not verdict and wrong is None:
-                wrong = _show(chain, at)
+            left, right = chain.sides[at].last, chain.sides[at + 1].first
+            if not verdict:
+                wrong = wrong or _show(chain, at)
+            elif left and right and not chain.sides[at].tokens[-1].math and cannot_be(left, right, chain.words):
+                wrong = wrong or f"cannot be: {_show(chain, at)}"
         follows = self.solving.follow(chain, self.steps)
         if follows is not None:
             examined += 1
             wrong = wrong or (None if follows else f"does not follow: {_show(chain, 0)}")
         self.bind(chain)
         return examined, wrong
+
+    def equation(self, chain: Chain, at: int) -> bool | None:
+        """Whether the chain's equation number `at` holds; None when it is not judged."""
+        relation, left, right = chain.relations[at], chain.sides[at].last, chain.sides[at + 1].first
+        if relation == "?" or left is None:
+            return None
+        divided = remainder_holds(left, chain.sides[at + 1])
+        if divided is not None:
+            return divided
+        if right is None or not self.is_claim(left, right):
+            return None
+        verdict = holds(
+            left,
+            right,
+            self.letters,
+            words=chain.words,
+            approximate=relation == "~",
+            starts=at == 0,
+            tolerance=self.tolerance,
+        )
+        return None if verdict is False and self.is_excused(chain, at, left, right) else verdict
 
     def is_claim(self, left: Expression, right: Expression) -> bool:
         """Is it a calculation rather than an equation to be solved?
@@ -158,16 +172,16 @@ class ArithmeticJudge:
         return Verdict.found(first, num_steps=len(solution.steps), checked=checked, judge=self.name, reason=reason)
 
 
-_OPTIONS = {"places": "places", "approximate": "approximate"}
+_MOST = {"places": 100, "approximate": 1}
 
 
 def from_options(options: Mapping[str, object]) -> ArithmeticJudge:
     """The judge of a card's options; `UserError` for one it does not know or a value out of range."""
     values: dict[str, Fraction] = {}
     for key, value in options.items():
-        if key not in _OPTIONS:
-            raise UserError(f"the arithmetic judge has no option {key!r}", fix=f"options: {', '.join(_OPTIONS)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-            raise UserError(f"option {key} of the arithmetic judge must be a number of at least 0, not {value!r}")
+        if key not in _MOST:
+            raise UserError(f"the arithmetic judge has no option {key!r}", fix=f"options: {', '.join(_MOST)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST[key]:
+            raise UserError(f"{key} of the arithmetic judge must be a number from 0 to {_MOST[key]}, not {value!r}")
         values[key] = Fraction(str(value))
     return ArithmeticJudge(Tolerance(**values))

@@ -59,20 +59,21 @@ class Expression:
 
 
 def has_percent(node: Node) -> bool:
-    return any(isinstance(part, Unary) and part.op == "percent" for part in _parts(node))
+    return any(isinstance(part, Unary) and part.op == "percent" for part in parts_of(node))
 
 
 def letters_of(node: Node) -> set[str]:
     """The letters in an expression."""
-    return {part.name for part in _parts(node) if isinstance(part, Letter)}
+    return {part.name for part in parts_of(node) if isinstance(part, Letter)}
 
 
 def operators_of(node: Node) -> list[str]:
     """The kinds of its binary operators, in one fixed order: a difference counts as a sum, signs do not count."""
-    return ["+" if part.op == "-" else part.op for part in _parts(node) if isinstance(part, Binary)]
+    return ["+" if part.op == "-" else part.op for part in parts_of(node) if isinstance(part, Binary)]
 
 
-def _parts(node: Node) -> Iterator[Node]:
+def parts_of(node: Node) -> Iterator[Node]:
+    """The node and all nodes below it."""
     stack = [node]
     while stack:
         part = stack.pop()

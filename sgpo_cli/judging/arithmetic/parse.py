@@ -15,10 +15,9 @@ from fractions import Fraction
 
 from sgpo_cli.judging.arithmetic.nodes import Binary, Expression, Letter, Node, NotArithmetic, Number, Unary
 from sgpo_cli.judging.arithmetic.tokens import Token
-from sgpo_cli.judging.arithmetic.words import ASIDE, GLUED_UNITS, OPERATOR_WORDS, SHORT_UNITS
+from sgpo_cli.judging.arithmetic.units import UnitReader
 
 MAX_DEPTH = 40
-MAX_UNIT_WORDS = 8
 
 
 def parse_at(tokens: list[Token], start: int) -> Expression:
@@ -28,22 +27,7 @@ def parse_at(tokens: list[Token], start: int) -> Expression:
     return Expression(node, start, parser.at, parser.operators, tuple(parser.units), parser.worded)
 
 
-class _Parser:
-    def __init__(self, tokens: list[Token], at: int) -> None:
-        self.tokens = tokens
-        self.at = at
-        self.operators = 0
-        self.worded = False
-        self.units: list[str] = []
-
-    def kind(self, ahead: int = 0) -> str:
-        at = self.at + ahead
-        return self.tokens[at].kind if at < len(self.tokens) else "end"
-
-    def text(self, ahead: int = 0) -> str:
-        at = self.at + ahead
-        return self.tokens[at].text if at < len(self.tokens) else ""
-
+class _Parser(UnitReader):
     def sum(self, depth: int) -> Node:
         if depth > MAX_DEPTH:
             raise NotArithmetic("nested too deeply")
@@ -200,47 +184,6 @@ class _Parser:
         self.at += 1
         return Number(token.value, 0, token.text)
 
-    def operator(self) -> str:
-        """The operator at the cursor, "" for none; a stray `$` before it is a formula's end and is passed over."""
-        ahead = 0
-        while self.kind(ahead) == "dollar" and ahead < 3:
-            ahead += 1
-        kind, text = self.kind(ahead), self.text(ahead)
-        op = ""
-        if kind == "op" and text != "^":
-            op = text
-        elif kind == "word" and text in OPERATOR_WORDS and self.starts_value(ahead + 1):
-            op = OPERATOR_WORDS[text]
-        elif kind == "word" and text in ("divided", "multiplied") and self.text(ahead + 1) == "by":
-            op = "/" if text == "divided" else "*"
-            ahead += 1
-        elif kind == "var" and self.is_cross(ahead):
-            op = "*"
-        if op:
-            self.at += ahead
-            self.worded = self.worded or kind == "word"
-        return op
-
-    def is_cross(self, ahead: int) -> bool:
-        """Is this letter x a multiplication sign? Only between two values, and not in `2x(..)`."""
-        token = self.tokens[self.at + ahead]
-        if token.text not in ("x", "X") or token.math or not self.starts_value(ahead + 1):
-            return False
-        if self.text(ahead + 1) == "-" and not token.spaced:
-            return False  # 3x-5
-        return token.glued == (not token.spaced)
-
-    def take(self, op: str) -> None:
-        self.at += 1
-        self.operators += 1
-
-    def starts_value(self, ahead: int) -> bool:
-        while self.kind(ahead) == "dollar":
-            ahead += 1
-        if self.kind(ahead) == "op" and self.text(ahead) == "-":
-            ahead += 1
-        return self.kind(ahead) in ("num", "open", "frac", "sqrt") and self.text(ahead) != "{"
-
     def juxtaposed(self, node: Node) -> bool:
         """Two values side by side that multiply: `2(3)`, `(2)(3)`, `2x`, `2\\frac13`; never across a space in text."""
         if self.at == 0 or self.at >= len(self.tokens):
@@ -253,76 +196,6 @@ class _Parser:
         if token.kind == "var":
             return before.kind in ("num", "close", "var", "sub") and (token.glued or token.math or before.kind == "num")
         return False
-
-    def unit(self) -> None:
-        """Passes over the unit words after a value, when what follows them goes on with, or ends, the expression."""
-        at, words = self.at, 0
-        units: list[str] = []
-        aside = False
-        while at < len(self.tokens) and words <= MAX_UNIT_WORDS:
-            token = self.tokens[at]
-            following = self.tokens[at + 1].kind if at + 1 < len(self.tokens) else "end"
-            if token.kind == "word" and token.text not in OPERATOR_WORDS and token.text != "divided":
-                if not self.is_unit(at):
-                    raise NotArithmetic("letters that may be algebra")
-                aside = aside or token.text in ASIDE
-                if not aside:
-                    units.append(token.text)
-            elif following == "word" and self.joins_words(token, first=words == 0):
-                pass
-            elif token.kind == "open" and token.text == "(" and (end := self.remark_end(at)):
-                at = end
-            elif token.kind == "word" and token.text == "times" and following in ("word", "var"):
-                units.append(token.text)
-            else:
-                break
-            at += 1
-            words += 1
-        if not words:
-            return
-        if self.goes_on(at):
-            self.at = at
-            self.units.extend(units)
-        elif units:
-            self.units.append(units[0])
-
-    def is_unit(self, at: int) -> bool:
-        token = self.tokens[at]
-        if at and self.tokens[at - 1].kind == "num" and token.glued:
-            return token.text in GLUED_UNITS or token.text.startswith("-")
-        return len(token.text) > 2 or token.text in SHORT_UNITS or token.text == "¢"
-
-    def joins_words(self, token: Token, *, first: bool) -> bool:
-        """The stroke of "km/h", the hyphen of "half-time", the article of "3 a day", a formula's end."""
-        if token.kind == "dollar":
-            return first
-        if token.kind == "op":
-            return token.text in "/-"
-        return token.kind == "var" and token.text == "a" and not token.math
-
-    def remark_end(self, at: int) -> int:
-        """The closing bracket of a remark like `(math and science)`, 0 when it holds anything but words."""
-        for end in range(at + 1, min(at + 12, len(self.tokens))):
-            if self.tokens[end].kind == "close":
-                if end > at + 1 and self.tokens[at].glued and self.tokens[at - 1].kind in ("num", "close"):
-                    raise NotArithmetic("a factor in words")
-                return end if end > at + 1 else 0
-            if self.tokens[end].kind not in ("word", "comma"):
-                return 0
-        return 0
-
-    def goes_on(self, at: int) -> bool:
-        kind = self.tokens[at].kind if at < len(self.tokens) else "end"
-        if kind in ("end", "close", "percent"):
-            return True
-        here, self.at = self.at, at
-        found = self.operator()
-        on = bool(found) and self.starts_operand(1)
-        self.at = here
-        return on
-
-    def starts_operand(self, ahead: int) -> bool:
-        return self.starts_value(ahead) or self.kind(ahead) == "var"
 
 
 def _is_share(node: Node) -> bool:

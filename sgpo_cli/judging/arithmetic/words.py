@@ -26,8 +26,28 @@ ROUNDING = _words(
     "approximately about roughly around nearly almost approx round rounded rounding nearest estimate estimated"
 )
 OPERATOR_WORDS = {"plus": "+", "minus": "-", "times": "*"}
+# Verbs that stand for a sign of equality, between a calculation and a number.
+VERBS = _words("is are equals gives makes yields was")
+# Shares and multiples in words.
+SHARES = dict.fromkeys(["half", "one-half"], (1, 2))
+SHARES.update(dict.fromkeys(["third", "one-third"], (1, 3)))
+SHARES.update(dict.fromkeys(["quarter", "fourth", "one-fourth", "one-quarter"], (1, 4)))
+SHARES.update(dict.fromkeys(["three-fourths", "three-quarters"], (3, 4)))
+SHARES.update({"two-thirds": (2, 3), "one-fifth": (1, 5), "two-fifths": (2, 5), "three-fifths": (3, 5)})
+MULTIPLES = {"twice": 2, "double": 2, "triple": 3, "thrice": 3}
+# Before a calculation: what is said is said of something else, "the largest factor of 3 + 5 is 4".
+OF_ANOTHER = _words("of than in from between under above below over by with to for range divides divide distributing")
+# Who comes in whole numbers, unless it is an average.
+PEOPLE = _words(
+    """people person persons student students boy boys girl girls child children kid kids man men woman women friend
+    friends player players teacher teachers worker workers employee employees adult adults passenger passengers
+    guest guests member members"""
+)
+AVERAGED = _words("average averages averaged mean expected expect per rate ratio probability")
+# What is left is never less than nothing.
+LEFT_OVER = _words("left remaining remain remains")
 # Signs that a number is not what it seems: quotients with remainders, congruences, clock times, other bases.
-NOT_ARITHMETIC = _words("remainder remainders mod modulo modulus modular hexadecimal congruent gcd lcm digit digits")
+NOT_ARITHMETIC = _words("remainder remainders mod modulo modulus modular hexadecimal congruent digit digits")
 # Signs that an equation is tried out, not claimed.
 TRIED = _words(
     """not cannot never neither false contradiction contradicts impossible invalid fails fail doesn't isn't
@@ -39,6 +59,7 @@ CASE = _words(
     """if case cases either or when for let possible possibility option scenario each every another other equations
     second third fourth fifth"""
 )
+SUPPOSED = _words("if when case cases suppose")
 # Beginnings of words that say that an equation follows from the one before.
 DERIVED = (
     *("simplif", "combin", "subtract", "adding", "divid", "multipl", "expand", "distribut", "isolat", "cross"),
@@ -48,9 +69,13 @@ DERIVED = (
 ASIDE = _words("in for of from on throughout during over within at to with after before until")
 # Short words that are units; any other run of one or two letters may be algebra.
 SHORT_UNITS = _words(
-    """km cm mm kg mg ml mi ft in lb oz hr pm am yd dl mb gb tb of by on at to us no go my up an do me per
+    """km cm mm kg mg ml mi ft in lb oz hr pm am yd dl kb mb gb tb of by on at to us no go my up an do me per
     cup day man men kid dog cat hen cow pig car bag box pen egg pie bus van toy pet cap hat fan art gym job"""
 )
+# Letters that are units only in a rate: "m/s", "km/h".
+UNIT_LETTERS = frozenset("mglLshd")
+# "3 squared" is no three of anything.
+POWER_WORDS = _words("squared cubed")
 # What may be glued to a number ("5km"): a unit, not a factor.
 GLUED_UNITS = _words(
     """km cm mm kg mg ml mi ft in lb lbs oz hr hrs pm am yd mph kph mins min sec secs th st nd rd usd cents

@@ -1,27 +1,24 @@
-"""Judge, rescue and guidance: what each needs of the others."""
+"""Judge and rescue: what each needs of the other. Guidance has a file of its own."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.kinds import RescueStepwise
-from sgpo_cli.recipe.nodes import Findings
 from sgpo_cli.recipe.rules.view import View, reads
-from sgpo_cli.recipe.schema import Recipe
 
 _NEEDS_JUDGE = ("stepwise",)
 
 
-@reads("rescue", "judge")
+@reads("rescue", "judge", "guidance")
 def stepwise_needs_a_judge(view: View) -> None:
     recipe = view.recipe
     if recipe.rescue.kind in _NEEDS_JUDGE and recipe.judge is None:
         what = f"rescue {recipe.rescue.kind} needs a judge to find the first wrong step, and there is none"
         fix = "add judge: {card: NAME} (sgpo list judges names them), or write rescue: {kind: none}"
         view.error(view.blame("rescue.kind", "judge"), what, fix)
-    if recipe.rescue.kind not in _NEEDS_JUDGE and recipe.judge is not None:
+    asked = recipe.rescue.kind in _NEEDS_JUDGE or recipe.guidance.kind == "judged"
+    if not asked and recipe.judge is not None:
         what = f"the judge is measured but never used: rescue {recipe.rescue.kind} does not ask it"
         view.warn("judge", what, "write judge: null, or rescue: {kind: stepwise}")
 
@@ -72,22 +69,3 @@ def rescue_knobs_are_used(view: View) -> None:
             view.warn(f"rescue.{key}", f"rescue.{key} does nothing without {wanted}")
     if rescue.weight == 0:
         view.warn("rescue.weight", "rescue.weight 0 gives rescued groups no advantage: this is plain GRPO with a judge")
-
-
-@reads("guidance", "data.source", "data.columns.solution")
-def guidance_needs_solutions(view: View) -> None:
-    recipe = view.recipe
-    if str(recipe.guidance.kind) != "none" and recipe.data.source != "hops" and recipe.data.columns.solution is None:
-        fix = "name the column: data.columns.solution; or write guidance: {kind: none}"
-        view.error("guidance.kind", "guidance needs data.columns.solution, and it is null", fix)
-
-
-def explain_guidance(findings: Findings, recipe: Recipe) -> None:
-    """Rewords the walker's "unknown kind": every other kind of guidance is a plan, not a misspelling."""
-    for index, finding in enumerate(findings.found):
-        if finding.path == "guidance.kind":
-            fix = "write guidance: {kind: none}"
-            if recipe.data.columns.solution is None and not findings.spoiled("data.columns.solution"):
-                fix += "; guidance also needs data.columns.solution, and it is null"
-            what = f"{finding.what}: guided rollouts are not in this version of sgpo yet"
-            findings.found[index] = replace(finding, what=what, fix=fix)

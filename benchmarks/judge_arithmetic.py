@@ -1,0 +1,106 @@
+"""How good the shipped `arithmetic` judge is on labelled solutions: the table of docs/judges.md comes from here.
+
+    python benchmarks/judge_arithmetic.py DATA_DIR [--write docs/judges.md]
+
+Runs the card `arithmetic` over every steps_*.jsonl in DATA_DIR (rows with `problem`, `steps` and `first_error`, 0-based,
+-1 for none) and prints a markdown table: ProcessBench's figures with 95% intervals, the share of solutions that hold
+anything to check, and milliseconds of processor time a solution. `--write` puts it between the marks in that document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sgpo_cli.judging.measure import Interval, Measures, Tally
+from sgpo_cli.judging.registry import load_judge
+from sgpo_cli.judging.verdict import Judge, Solution
+from sgpo_cli.recipe.cards import load_judge_card
+from sgpo_cli.runs.files import read_jsonl, write_text
+
+MARKS = ("<!-- judge_arithmetic: begin -->", "<!-- judge_arithmetic: end -->")
+HEAD = (
+    "| file | rows | acc_error | acc_correct | F1 | something to check | ms a solution |\n|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one file came to."""
+
+    name: str
+    rows: int
+    measures: Measures
+    checked: float
+    milliseconds: float
+
+
+def shipped() -> Judge:
+    """The judge of the card `arithmetic`, as a recipe would load it."""
+    card = load_judge_card("arithmetic")
+    return load_judge(card.kind, {key: value for key, value in asdict(card).items() if key != "kind"})
+
+
+def measure(path: Path, judge: Judge) -> Result:
+    tally, rows, checked, spent = Tally(), 0, 0, 0.0
+    for row in read_jsonl(path):
+        solution = Solution(row["problem"], tuple(row["steps"]))
+        began = time.process_time()
+        [verdict] = judge.judge([solution])
+        spent += time.process_time() - began
+        tally.add(verdict, row["first_error"])
+        rows += 1
+        checked += verdict.checked > 0
+    name = path.stem.removeprefix("steps_")
+    return Result(name, rows, tally.measures(), checked / max(rows, 1), 1000 * spent / max(rows, 1))
+
+
+def cell(value: float | None, interval: Interval | None) -> str:
+    if value is None or interval is None:
+        return "-"
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+
+
+def line(result: Result) -> str:
+    found = result.measures
+    cells = (
+        result.name,
+        str(result.rows),
+        cell(found.acc_error, found.acc_error_ci95),
+        cell(found.acc_correct, found.acc_correct_ci95),
+        cell(found.f1, found.f1_ci95),
+        f"{result.checked:.0%}",
+        f"{result.milliseconds:.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def put(document: Path, table: str) -> None:
+    """Replaces what stands between the marks."""
+    text = document.read_text()
+    begin, end = (text.find(mark) for mark in MARKS)
+    if begin < 0 or end < begin:
+        sys.exit(f"{document} has no {MARKS[0]} ... {MARKS[1]}")
+    write_text(document, f"{text[:begin]}{MARKS[0]}\n{table}\n{text[end:]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--write", type=Path, help="the document whose table is replaced")
+    asked = parser.parse_args()
+    files = sorted(asked.data.glob("steps_*.jsonl"))
+    if not files:
+        sys.exit(f"no steps_*.jsonl in {asked.data}")
+    judge = shipped()
+    table = "\n".join([HEAD, *(line(measure(path, judge)) for path in files)])
+    print(table)
+    if asked.write is not None:
+        put(asked.write, table)
+
+
+if __name__ == "__main__":
+    main()
