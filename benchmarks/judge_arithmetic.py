@@ -2,9 +2,10 @@
 
     python benchmarks/judge_arithmetic.py DATA_DIR [--write docs/judges.md]
 
-Runs the card `arithmetic` over every steps_*.jsonl in DATA_DIR (rows with `problem`, `steps` and `first_error`, 0-based,
--1 for none) and prints a markdown table: ProcessBench's figures with 95% intervals, the share of solutions that hold
-anything to check, and milliseconds of processor time a solution. `--write` puts it between the marks in that document.
+Runs the card `arithmetic` over every steps_*.jsonl in DATA_DIR (rows with `problem`, `steps` and `first_error`,
+0-based, -1 for none) and prints a markdown table: ProcessBench's figures with 95% intervals, the share of solutions
+that hold anything to check, and milliseconds of processor time a solution. `--write` puts it between the marks in that
+document.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,9 +24,7 @@ from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.runs.files import read_jsonl, write_text
 
 MARKS = ("<!-- judge_arithmetic: begin -->", "<!-- judge_arithmetic: end -->")
-HEAD = (
-    "| file | rows | acc_error | acc_correct | F1 | something to check | ms a solution |\n|---|---|---|---|---|---|---|"
-)
+COLUMNS = ("file", "rows", "acc_error", "acc_correct", "F1", "something to check", "ms a solution")
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def shipped() -> Judge:
 
 def measure(path: Path, judge: Judge) -> Result:
     tally, rows, checked, spent = Tally(), 0, 0, 0.0
-    for row in read_jsonl(path):
-        solution = Solution(row["problem"], tuple(row["steps"]))
+    for told in read_jsonl(path):
+        solution = Solution(told["problem"], tuple(told["steps"]))
         began = time.process_time()
         [verdict] = judge.judge([solution])
         spent += time.process_time() - began
-        tally.add(verdict, row["first_error"])
+        tally.add(verdict, told["first_error"])
         rows += 1
         checked += verdict.checked > 0
     name = path.stem.removeprefix("steps_")
@@ -75,6 +75,10 @@ def line(result: Result) -> str:
         f"{result.checked:.0%}",
         f"{result.milliseconds:.1f}",
     )
+    return row(cells)
+
+
+def row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -96,7 +100,7 @@ def main() -> None:
     if not files:
         sys.exit(f"no steps_*.jsonl in {asked.data}")
     judge = shipped()
-    table = "\n".join([HEAD, *(line(measure(path, judge)) for path in files)])
+    table = "\n".join([row(COLUMNS), row(["---"] * len(COLUMNS)), *(line(measure(path, judge)) for path in files)])
     print(table)
     if asked.write is not None:
         put(asked.write, table)

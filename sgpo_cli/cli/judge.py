@@ -31,7 +31,7 @@ def judge(
     from sgpo_cli.display.live import progress
     from sgpo_cli.display.tables import judge_table
     from sgpo_cli.judging.label import Progress, label_file
-    from sgpo_cli.pipeline.fingerprint import content_hash
+    from sgpo_cli.pipeline.fingerprint import CODE_VERSION, content_hash
     from sgpo_cli.recipe.cards import find_card
     from sgpo_cli.recipe.schema import HopsTask
     from sgpo_cli.runs import stops
@@ -54,7 +54,7 @@ def judge(
                 rows,
                 out,
                 open_judge(judge_name, task=task or HopsTask()),
-                fingerprint=content_hash(card),
+                fingerprint=f"{content_hash(card)}-{CODE_VERSION['judge']}",
                 overwrite=overwrite,
                 shard=_shard(shard),
                 on_progress=tell,

@@ -6,43 +6,64 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sgpo_cli.data.rows import Row
 from sgpo_cli.pipeline.architecture import cached_file
+from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.schema import Recipe
 
 
-def preview(recipe: Recipe) -> dict[str, Any]:
-    """`problem` (and where it is from), the rendered `text`, its `tokens`, and a `note` for what could not be known."""
-    problem, origin = _problem(recipe)
+def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
+    """How `row` is asked (a stand-in when None, see `first_row`).
+
+    `from` (where the problem is from), the rendered `text`, its `tokens`, the first of them under `begins`, and a
+    `note` for what could not be known.
+    """
+    problem = f"<a problem of {recipe.data.source}>" if row is None else row.problem
     text = recipe.data.prompt.replace("{problem}", problem)
     notes: list[str] = []
-    if recipe.data.source == "hops" and recipe.model.path is None:
-        tokens = ["<bos>", *text.split()]
-        return {"from": origin, "text": text, "tokens": len(tokens), "begins": tokens[:4], "note": None}
     template = _template(recipe)
     wants_chat = recipe.model.chat if recipe.model.chat is not None else template is not None
     if wants_chat and template is not None:
         text = _render(template, recipe, text)
     elif recipe.model.path is not None and template is None and recipe.model.chat is not False:
         notes.append("chat template not cached: the problem is shown without it")
-    count, begins = _tokens(recipe, text, chat=wants_chat)
-    if count is None:
+    # A chat template spells its own special tokens.
+    tokens = tokenize(recipe, text, special=not wants_chat)
+    if tokens is None:
         notes.append("tokenizer not cached: tokens not counted")
-    return {"from": origin, "text": text, "tokens": count, "begins": begins, "note": "; ".join(notes) or None}
+    return {
+        "from": origin(recipe, row),
+        "text": text,
+        "tokens": None if tokens is None else len(tokens),
+        "begins": None if tokens is None else tokens.texts[:4],
+        "note": "; ".join(notes) or None,
+    }
 
 
-def _problem(recipe: Recipe) -> tuple[str, str]:
-    """A real problem of the recipe when its data is local, else a stand-in that says so."""
+def first_row(recipe: Recipe) -> Row | None:
+    """The first problem of the recipe, when its data is local and needs no heavy library to be read; else None.
+
+    Raises `UserError` when that row cannot be used: a broken line, a column that is not there.
+    """
     data = recipe.data
     if data.source == "hops":
         from sgpo_cli.data.hops import problems
 
-        return problems(data.hops, 1, recipe.seed, "train")[0].problem, "task hops"
+        return problems(data.hops, 1, recipe.seed, "train")[0]
     path = Path(data.source)
-    if path.is_file():
-        from sgpo_cli.data.rows import load_rows
+    if not path.is_file():
+        return None
+    from sgpo_cli.data.rows import load_rows
 
-        return load_rows(path, columns=data.columns, limit=1)[0].problem, f"{path}, row 1"
-    return f"<a problem of {data.source}>", f"{data.source}: not read"
+    return load_rows(path, columns=data.columns, limit=1)[0]
+
+
+def origin(recipe: Recipe, row: Row | None) -> str:
+    """Where the row is from, in words."""
+    source = recipe.data.source
+    if row is None:
+        return f"{source}: not read"
+    return "task hops" if source == "hops" else f"{source}, row 1"
 
 
 def _template(recipe: Recipe) -> str | None:
@@ -79,14 +100,3 @@ def _render(template: str, recipe: Recipe, text: str) -> str:
         return environment.from_string(template).render(messages=messages, add_generation_prompt=True)
     except TemplateError as problem:
         return f"(the chat template refuses these messages: {problem})"
-
-
-def _tokens(recipe: Recipe, text: str, *, chat: bool) -> tuple[int | None, list[str] | None]:
-    """How many tokens the text has, and the first of them; a template spells its own special tokens."""
-    file = cached_file(recipe.model.path, "tokenizer.json") if recipe.model.path else None
-    if file is None:
-        return None, None
-    from tokenizers import Tokenizer
-
-    encoded = Tokenizer.from_file(str(file)).encode(text, add_special_tokens=not chat)
-    return len(encoded.ids), encoded.tokens[:4]

@@ -220,6 +220,10 @@ PIECES = [
     "(1)(",
     "2(",
     "(=",
+    "3 plus 4 is ",
+    "half of 3 ",
+    "7 / 2 = 3 remainder 1 ",
+    "5 m/s ",
 ]
 
 

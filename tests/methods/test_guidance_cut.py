@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sgpo_cli.data.hops import problems
 from sgpo_cli.methods.guidance.allocate import guided_count, guided_mask, is_guided
-from sgpo_cli.methods.guidance.cut import Cut, answer_reserve, cut
+from sgpo_cli.methods.guidance.cut import Cut, answer_reserve, cut, hidden_from
 from sgpo_cli.methods.guidance.signal import GroupSeen, Signal, summarise
 from sgpo_cli.recipe.schema import HopsTask
 
@@ -103,6 +103,23 @@ def test_on_hops_the_hop_that_arrives_is_held_back() -> None:
         steps = row.solution.split("\n")
         reserve = answer_reserve(steps, row.answer)
         assert reserve >= 2 and row.answer != steps[-1 - reserve]
+
+
+@pytest.mark.parametrize(
+    ("trace", "spans", "answer", "shown"),
+    [
+        ("e4\ne6\ne9\n# e9", [(0, 3), (3, 6), (6, 9), (9, 13)], "e9", "e4\ne6\n"),
+        ("Let x be 3. Then y = 5. So the answer is $5$.", [(0, 45)], "5", "Let x be 3. "),
+        ("Let $x = 3.$ Then y = 4. It is $\\boxed{7}$.", [(0, 43)], "7", "Let $x = 3.$ Then y = 4. "),
+        ("All in 1.5 words: 7.", [(0, 20)], "7", ""),
+        ("It is 7. ", [(0, 9)], "7", ""),
+        ("", [], "7", ""),
+    ],
+)
+def test_what_is_shown_in_tokens_ends_before_the_answer(
+    trace: str, spans: list[tuple[int, int]], answer: str, shown: str
+) -> None:
+    assert trace[: hidden_from(trace, spans, answer)] == shown
 
 
 # --- the signal -------------------------------------------------------------------------------------------------------

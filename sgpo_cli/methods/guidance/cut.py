@@ -72,3 +72,20 @@ def answer_reserve(steps: Sequence[str], answer: str | None) -> int:
 def _plain(text: str) -> str:
     """Without thousands separators, so that 1,200 is 1200; runs of blanks are one."""
     return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", " ".join(text.split()))
+
+
+def hidden_from(trace: str, spans: Sequence[tuple[int, int]], answer: str | None) -> int:
+    """The character from which a trace is never given, for guidance in tokens: only those that end before it may be.
+
+    `spans` are the trace's steps (half-open, as the splitter tiles them). Most human solutions of MATH are one
+    paragraph, one step to the splitter: such a trace is taken sentence by sentence instead, so that its beginning can
+    still be given.
+    """
+    if len(spans) <= 1:
+        edges = [0, *(found.end() for found in _SENTENCE_END.finditer(trace) if trace[found.end() :].strip())]
+        spans = list(zip(edges, [*edges[1:], len(trace)], strict=True))
+    reserve = answer_reserve([trace[start:end] for start, end in spans], answer)
+    return spans[-reserve][0]
+
+
+_SENTENCE_END = re.compile(r"[.!?][$)\]]*\s+")
