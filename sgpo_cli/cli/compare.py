@@ -13,7 +13,10 @@ from sgpo_cli.errors import UserError
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Two runs or more.", metavar="RUN RUN...")], as_json: Json = False
 ) -> None:
-    """Put runs side by side: what differs in their recipes, what they reached, whether the intervals overlap."""
+    """Put runs side by side: settings, results, intervals.
+
+    Shows what differs in their recipes, what they reached, and whether the intervals overlap.
+    """
     from sgpo_cli.display.compare import compare_json, compare_table
     from sgpo_cli.display.console import Screen
     from sgpo_cli.runs.rundir import find_run

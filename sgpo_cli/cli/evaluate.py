@@ -36,7 +36,10 @@ def evaluate(
     restart: Annotated[bool, typer.Option("--restart", help="Drop what an evaluation in OUT left.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model on benchmarks: avg@k with a 95% interval clustered by problem."""
+    """Measure a model, or grade answers made elsewhere.
+
+    Prints avg@k of each benchmark with a 95% interval clustered by problem.
+    """
     from sgpo_cli.display.console import Screen
     from sgpo_cli.pipeline.evaluation import EvalRequest, describe
     from sgpo_cli.recipe.schema import Benchmark
@@ -47,8 +50,13 @@ def evaluate(
         raise UserError("--bench names no bench", fix="sgpo list evals")
     if len(names) > 1 and (file or responses):
         raise UserError("--file and --responses go with one bench", fix=f"--bench {names[0]}")
-    if responses is not None and model is not None:
-        raise UserError("--responses grades answers as they are: it takes no --model", fix="leave one of them out")
+    if responses is not None:
+        sampling = {"--model": model, "--k": k, "--limit": limit, "--temperature": temperature}
+        given = [name for name, value in {**sampling, "--max-new-tokens": max_new_tokens}.items() if value is not None]
+        if given:
+            raise UserError(
+                f"--responses grades answers as they are: {', '.join(given)} would change nothing", fix="leave it out"
+            )
     uses = [
         Benchmark(card=name, k=k, limit=limit, file=file, temperature=temperature, max_new_tokens=max_new_tokens)
         for name in names

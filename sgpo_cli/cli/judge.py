@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,8 @@ from sgpo_cli.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from sgpo_cli.display.console import Screen
+    from sgpo_cli.recipe.schema import HopsTask
+    from sgpo_cli.runs.rundir import RunDir
 
 
 def judge(
@@ -27,11 +29,13 @@ def judge(
     as_json: Json = False,
 ) -> None:
     """Find the first wrong step of each response. Killed at any moment, the same command goes on."""
+    from dataclasses import asdict
+
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.live import progress
     from sgpo_cli.display.tables import judge_table
     from sgpo_cli.judging.label import Progress, label_file
-    from sgpo_cli.pipeline.fingerprint import CODE_VERSION, content_hash
+    from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint
     from sgpo_cli.recipe.cards import find_card
     from sgpo_cli.recipe.schema import HopsTask
     from sgpo_cli.runs import stops
@@ -39,6 +43,9 @@ def judge(
 
     screen = Screen.open(as_json=as_json)
     rows, task = _input(source, screen)
+    known = task or HopsTask()
+    if out.is_dir():
+        raise UserError(f"--out {out} is a directory", fix="name a file: --out labels.jsonl")
     card = find_card("judges", judge_name)
     stops.install()
     with progress("judging", None, screen.out, unit="rows") as bar:
@@ -53,8 +60,8 @@ def judge(
             summary = label_file(
                 rows,
                 out,
-                open_judge(judge_name, task=task or HopsTask()),
-                fingerprint=f"{content_hash(card)}-{CODE_VERSION['judge']}",
+                open_judge(judge_name, task=known),
+                fingerprint=fingerprint("judge", {"card": content_hash(card), "task": asdict(known)}, {}),
                 overwrite=overwrite,
                 shard=_shard(shard),
                 on_progress=tell,
@@ -71,22 +78,35 @@ def judge(
         _show(out, examples, screen)
 
 
-def _input(source: str | None, screen: Screen) -> tuple[Path, Any]:
-    """The rows to label, and the settings of task hops when they come from a run."""
-    from sgpo_cli.recipe.load import load_recipe
-    from sgpo_cli.runs.rundir import list_runs
+def _input(source: str | None, screen: Screen) -> tuple[Path, HopsTask | None]:
+    """The rows to label, and the settings of task hops when they come from a run (by name, directory or file in it)."""
+    from sgpo_cli.runs.rundir import RunDir, list_runs, runs_root
 
     if source is not None:
-        return Path(source), None
+        path = Path(source)
+        for folder in (path, runs_root() / source):
+            if (folder / "recipe.yaml").is_file():
+                return RunDir(folder).stage("train").rollouts, _task_of(RunDir(folder), screen)
+        above = next((p for p in path.absolute().parents if (p / "recipe.yaml").is_file()), None)
+        return path, None if above is None else _task_of(RunDir(above), screen)
     for run in reversed(list_runs()):
         rollouts = run.stage("train").rollouts
         if rollouts.exists():
             screen.say(f"no IN given: the rollouts of run {run.name} ({rollouts})")
-            return rollouts, load_recipe(run.recipe, check=False).recipe.data.hops
+            return rollouts, _task_of(run, screen)
     raise UserError(
         "no IN given, and no run under ./runs has rollouts",
         fix="sgpo judge FILE.jsonl --out OUT --judge NAME, or train first: sgpo train tiny_sgpo",
     )
+
+
+def _task_of(run: RunDir, screen: Screen) -> HopsTask:
+    from sgpo_cli.recipe.load import load_recipe
+
+    data = load_recipe(run.recipe, check=False).recipe.data
+    if data.source == "hops":
+        screen.say(f"settings of task hops: those of run {run.name}")
+    return data.hops
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ def list_cards(
     kind: Annotated[str | None, typer.Argument(help="recipes, judges, evals or runs; without it all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the recipes, judges, benchmarks and runs that can be named here."""
+    """List the recipes, judges, benchmarks and runs found here."""
     from rich.console import Group, RenderableType
 
     from sgpo_cli.display.console import Screen

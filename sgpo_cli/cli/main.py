@@ -38,7 +38,7 @@ def _root(
 
 
 app.command("train")(train.train)
-app.command("plan")(plan.plan)
+app.command("plan")(plan.show_plan)
 app.command("judge")(judge.judge)
 app.command("eval")(evaluate.evaluate)
 app.command("report")(report.report)

@@ -5,17 +5,32 @@ from __future__ import annotations
 from sgpo_cli.cli.options import Json, Overrides, RecipeArgument
 
 
-def plan(recipe: RecipeArgument, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Show what a recipe would do: stages, cost and memory estimate, the rendered prompt. Nothing is run."""
+def show_plan(recipe: RecipeArgument, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Show what a recipe would do and cost; nothing is run.
+
+    Its stages with estimates of time and memory, the rendered prompt, and, with guidance, one group of it.
+    """
+    from dataclasses import asdict
+
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.tables import plan_table
+    from sgpo_cli.pipeline.conflict import conflict_with_run
+    from sgpo_cli.pipeline.estimate import too_large
+    from sgpo_cli.pipeline.guided import guided_group
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
-    from sgpo_cli.pipeline.preview import preview
+    from sgpo_cli.pipeline.preflight import PLAN_BYTES, check_local_data
+    from sgpo_cli.pipeline.preview import first_row, preview
     from sgpo_cli.recipe.load import load_recipe
 
     screen = Screen.open(as_json=as_json)
     loaded = load_recipe(recipe, overrides or [])
-    document = plan_json(compile_recipe(loaded))
-    document["prompt"] = preview(loaded.recipe)
+    check_local_data(loaded.recipe, at_most=PLAN_BYTES)
+    plan = compile_recipe(loaded)
+    document = plan_json(plan)
+    found = [conflict_with_run(plan), *too_large(loaded.recipe, document["stages"])]
+    document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
+    row = first_row(loaded.recipe)
+    document["prompt"] = prompt = preview(loaded.recipe, row)
+    document["guidance"] = guided_group(loaded.recipe, row, prompt["text"])
     screen.show(plan_table(document), document)

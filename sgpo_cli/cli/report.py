@@ -6,7 +6,7 @@ from sgpo_cli.cli.options import Json, Run
 
 
 def report(run: Run, as_json: Json = False) -> None:
-    """Write a run's report.html from its files, also of a run that is not finished."""
+    """Write a run's report.html, finished or not."""
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.report import write_report
     from sgpo_cli.display.tables import result_json, result_table

@@ -16,7 +16,10 @@ def show(
     everything: Annotated[bool, typer.Option("--all", help="Every group of the step.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a step's rollouts: right steps green, the first wrong one red, what follows dim."""
+    """Show the rollouts of a training step, as they were judged.
+
+    Right reasoning steps are green, the first wrong one red, what follows dim, what guidance injected magenta.
+    """
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.show import render_document, step_json
     from sgpo_cli.runs.rundir import find_run

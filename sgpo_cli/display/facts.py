@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
+from sgpo_cli.display.guidance import CUTS
 from sgpo_cli.display.state import warning_text
 from sgpo_cli.runs.events import read_events
 from sgpo_cli.runs.files import read_json
@@ -48,6 +49,12 @@ class RunFacts:
     """Share of the all-negative groups, at steps that had any."""
     rescued_share: float | None = None
     """The same over the whole run."""
+    guidance_length: list[Point] = field(default_factory=list)
+    """In the recipe's unit; empty without guidance."""
+    guided_accuracy: list[Point] = field(default_factory=list)
+    """Of the guided rollouts; `accuracy` is of the others."""
+    shortened: dict[str, int] = field(default_factory=dict)
+    """Guided rollouts of the whole run that got less than asked, by reason."""
     train_seconds: float | None = None
     """Sum over the steps."""
     benches: list[dict[str, Any]] = field(default_factory=list)
@@ -89,6 +96,9 @@ def gather(run: RunDir) -> RunFacts:
         all_negative=_curve(rows, lambda row: _ratio(row.get("groups"), "all_negative", "total")),
         rescued=_curve(rows, lambda row: _ratio(row.get("groups"), "rescued", "all_negative")),
         rescued_share=_overall(rows, "rescued", "all_negative"),
+        guidance_length=guidance_curve(rows, "length"),
+        guided_accuracy=guidance_curve(rows, "accuracy"),
+        shortened=shortened_counts(rows),
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
         benches=run.summaries(),
         judge=read_json(judge) if judge.exists() else None,
@@ -105,6 +115,17 @@ def _recipe(run: RunDir) -> dict[str, Any]:
 
 def _curve(rows: list[dict[str, Any]], pick: Any) -> list[Point]:
     return [(row["step"], value) for row in rows if (value := pick(row)) is not None]
+
+
+def guidance_curve(rows: list[dict[str, Any]], key: str) -> list[Point]:
+    """A figure of the rows' `guidance`, at the steps where it is known."""
+    return _curve(rows, lambda row: (row.get("guidance") or {}).get(key))
+
+
+def shortened_counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Guided rollouts that got less than asked, summed over the steps, by reason; only reasons that occurred."""
+    sums = {reason: sum((row.get("guidance") or {}).get(reason) or 0 for row in rows) for reason in CUTS}
+    return {reason: count for reason, count in sums.items() if count}
 
 
 def heldout_curve(rows: list[dict[str, Any]], key: str) -> list[Point]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from sgpo_cli.display import words
 from sgpo_cli.display.bars import group_bar, group_legend
 from sgpo_cli.display.groups import Row, class_of, class_words, groups_of, reason_words, was_rescued
+from sgpo_cli.display.guidance import shortened
 from sgpo_cli.display.steps import legend_text, render_steps, verdict_words
 from sgpo_cli.errors import UserError
 from sgpo_cli.runs.rundir import RunDir
@@ -61,7 +62,8 @@ def render_document(document: Mapping[str, Any], *, limit: int | None = GROUPS_S
     if limit and len(groups) > limit:
         groups.sort(key=_unlike_rescued)
     shown = groups[: limit or None]
-    parts: list[RenderableType] = [*_ledger(document), legend_text()]
+    injected = any(row.get("prefix_tokens") for row in document["rollouts"])
+    parts: list[RenderableType] = [*_ledger(document), legend_text(injected=injected)]
     for group in shown:
         parts += [Text(""), *_group(group)]
     if len(shown) < len(groups):
@@ -88,9 +90,19 @@ def _ledger(document: Mapping[str, Any]) -> list[RenderableType]:
     figures += [f"zero advantage {words.percent(row.get('zero_advantage'))}"]
     figures += [f"gradient norm {words.number(row.get('grad_norm'))}"]
     lines: list[RenderableType] = [title, Text(", ".join(figures))]
+    if row.get("guidance"):
+        lines.append(Text(_guidance(row["guidance"])))
     if row.get("groups"):
         lines += [group_bar(row["groups"], width=64), group_legend(row["groups"])]
     return lines
+
+
+def _guidance(figures: Mapping[str, Any]) -> str:
+    parts = [f"guidance length {words.number(figures.get('length'))}"]
+    parts.append(f"accuracy of the guided {words.share(figures.get('accuracy'))}")
+    if cut := shortened(figures):
+        parts.append(f"prefixes {cut}")
+    return ", ".join(parts)
 
 
 def _group(rows: Sequence[Row]) -> list[RenderableType]:
@@ -123,14 +135,14 @@ def _facts(row: Row) -> RenderableType:
 
 
 def notes(row: Row) -> list[str]:
-    """What else there is to say of a rollout: the verdict, truncation, injected tokens, the ledger's reason."""
+    """What else there is to say of a rollout: injected tokens, the verdict, the ledger's reason, truncation."""
     said = []
+    if row.get("prefix_tokens"):
+        said.append(f"first {words.plural(row['prefix_tokens'], 'token')} injected")
     if row.get("verdict") is not None:
         said.append(verdict_words(row["verdict"]))
     if reason := reason_words(row):
         said.append(reason)
     if row.get("truncated"):
         said.append("truncated")
-    if row.get("prefix_tokens"):
-        said.append(f"first {words.plural(row['prefix_tokens'], 'token')} injected")
     return said

@@ -70,12 +70,14 @@ class TrainState:
     heldout: list[tuple[int, float]] = field(default_factory=list)
     groups: Mapping[str, int | None] | None = None
     grad_norm: float | None = None
+    guidance: Mapping[str, Any] | None = None
 
     def take(self, step: int, data: Mapping[str, Any]) -> bool:
         """Adds a metrics event; True when it holds a new held-out measurement."""
         if "accuracy" in data:
             self.accuracy.append(data["accuracy"])
         self.groups = data.get("groups") or self.groups
+        self.guidance = data.get("guidance") or self.guidance
         self.grad_norm = data.get("grad_norm", self.grad_norm)
         measured = (data.get("heldout") or {}).get("accuracy")
         if measured is not None:

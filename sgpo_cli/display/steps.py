@@ -6,7 +6,7 @@ Meaning survives without colour: each step carries a mark (`+` right, `x` first 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ MEANINGS: dict[State, str] = {
     "wrong": "first wrong step",
     "after": "after it, not judged",
     "unjudged": "not judged",
-    "injected": "injected from a ground-truth trace",
+    "injected": "injected trace",
 }
 _SHORT = 16
 """Steps no longer than this are set side by side, as words are."""
@@ -47,23 +47,28 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
     """The steps of a rollout row (`response, step_ends, verdict`, optionally `prefix_end`).
 
     `step_ends` are the character offsets where steps end (null: one step). `prefix_end` is the offset where an injected
-    prefix ends; a step that lies wholly inside is injected. Blank pieces are dropped from view, not from the count.
+    prefix ends; a step in which it ends is two pieces. Blank pieces are dropped from view, not from the count.
     """
     response = visible(row.get("response") or "")
     ends = [end for end in row.get("step_ends") or [] if 0 <= end <= len(response)]
     if not ends or ends[-1] < len(response):
         ends.append(len(response))
     states = _states(row.get("verdict"), len(ends))
+    prefix = row.get("prefix_end") or 0
     pieces: list[Step] = []
     start = 0
     for index, end in enumerate(ends):
-        state: State = "injected" if end <= (row.get("prefix_end") or 0) else states[index]
-        if text := response[start:end].strip("\n").rstrip():
-            pieces.append(Step(index, text, state))
+        border = min(max(prefix, start), end)
+        parts: tuple[tuple[str, State], ...] = (
+            (response[start:border], "injected"),
+            (response[border:end], states[index]),
+        )
+        pieces += [Step(index, text, state) for part, state in parts if (text := part.strip("\n").rstrip())]
         start = end
-    if not row.get("step_ends") and pieces and all(len(line) <= _SHORT for line in pieces[0].text.split("\n")):
+    lines = [replace(piece, text=line) for piece in pieces for line in piece.text.split("\n") if line]
+    if not row.get("step_ends") and all(len(line.text) <= _SHORT for line in lines):
         # Nobody split it (no judge): short lines are still read more easily side by side.
-        return [Step(0, line, pieces[0].state) for line in pieces[0].text.split("\n") if line]
+        return lines
     return pieces
 
 
@@ -141,7 +146,7 @@ def _item(step: Step) -> str:
     return f'<li class="{step.state}" title="{title}">{mark}<span>{escape(step.text)}</span></li>'
 
 
-def legend_text() -> Text:
-    """What the marks mean, on one line."""
-    states: tuple[State, ...] = ("right", "wrong", "after")
+def legend_text(*, injected: bool = False) -> Text:
+    """What the marks mean, on one line; with that of an injected prefix when there is one."""
+    states: tuple[State, ...] = (*(("injected",) if injected else ()), "right", "wrong", "after")
     return Text("   ").join(Text(f"{MARKS[s]} {MEANINGS[s]}", style=f"step.{s}") for s in states)

@@ -7,11 +7,13 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, gather
+from sgpo_cli.display.guidance import guided_plan, shortened
 from sgpo_cli.runs.rundir import RunDir
 
 
@@ -24,7 +26,7 @@ def new_table(*headers: str, title: str | None = None, right: Sequence[int] = ()
 
 
 def plan_table(plan: Mapping[str, Any]) -> RenderableType:
-    """A plan as a table: stages and estimates, the prompt, the warnings. Its document is the plan itself."""
+    """A plan: stages and estimates, the prompt, guidance, the warnings. Its document is the plan itself."""
     table = new_table("stage", "would", "time", "memory", "judge calls", right=(2, 3, 4))
     for stage in plan["stages"]:
         estimate = stage.get("estimate") or {}
@@ -37,7 +39,9 @@ def plan_table(plan: Mapping[str, Any]) -> RenderableType:
             words.DASH if memory is None else f"{words.number(memory)} GiB",
             words.DASH if not calls else words.number(calls),
         )
-    return Group(table, *_estimate_notes(plan["stages"]), *_prompt(plan.get("prompt")), *_warnings(plan["warnings"]))
+    prompt = plan.get("prompt")
+    parts = [*_estimate_notes(plan["stages"]), *_prompt(prompt), *guided_plan(plan.get("guidance"), prompt)]
+    return Group(table, *parts, *_warnings(plan["warnings"]))
 
 
 def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
@@ -51,14 +55,14 @@ def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
     return lines + [Text(note, style="quiet") for note in dict.fromkeys(notes)]
 
 
-def _prompt(prompt: Mapping[str, Any] | None) -> list[Text]:
+def _prompt(prompt: Mapping[str, Any] | None) -> list[RenderableType]:
     """The prompt as the policy will see it, with where it is from."""
     if not prompt:
         return []
     tokens = f", {words.plural(prompt['tokens'], 'token')}" if prompt.get("tokens") else ""
     begins = f", beginning {' '.join(map(repr, prompt['begins']))}" if prompt.get("begins") else ""
-    lines = [Text(), Text(f"prompt ({prompt['from']}{tokens}{begins})", style="title")]
-    lines.append(Text("\n".join(f"  {line}" for line in words.visible(prompt["text"]).splitlines())))
+    lines: list[RenderableType] = [Text(), Text(f"prompt ({prompt['from']}{tokens}{begins})", style="title")]
+    lines.append(Padding(Text("\n".join(words.visible(prompt["text"]).splitlines())), (0, 0, 0, 2)))
     if prompt.get("note"):
         lines.append(Text(str(prompt["note"]), style="note"))
     return [*lines, Text()]
@@ -92,10 +96,25 @@ def result_json(run: RunDir) -> dict[str, Any]:
             "first": facts.all_negative[0] if facts.all_negative else None,
             "last": facts.all_negative[-1] if facts.all_negative else None,
         },
+        "guidance": guidance_json(facts),
         "benchmarks": facts.benches,
         "judge": facts.judge,
         "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in facts.stages],
         "warnings": facts.warnings,
+    }
+
+
+def guidance_json(facts: RunFacts) -> dict[str, Any] | None:
+    """Length and guided accuracy, first and last, and the shortened prefixes by reason; None without guidance."""
+    if not facts.guidance_length:
+        return None
+    return {
+        "length": {"first": facts.guidance_length[0], "last": facts.guidance_length[-1]},
+        "accuracy": {
+            "first": facts.guided_accuracy[0] if facts.guided_accuracy else None,
+            "last": facts.guided_accuracy[-1] if facts.guided_accuracy else None,
+        },
+        "shortened": facts.shortened,
     }
 
 
@@ -122,6 +141,13 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
         lines.append(("all-negative groups", _from_to(facts.all_negative, words.percent)))
     if facts.rescued_share:
         lines.append(("rescued", f"{words.percent(facts.rescued_share)} of them, over all steps"))
+    if facts.guidance_length:
+        unit = (facts.recipe.get("guidance") or {}).get("unit", "steps")
+        lines.append((f"guidance, {unit}", _from_to(facts.guidance_length, words.number)))
+    if facts.guided_accuracy:
+        lines.append(("guided accuracy", _from_to(facts.guided_accuracy, words.share)))
+    if facts.shortened:
+        lines.append(("prefixes", shortened(facts.shortened)))
     if facts.judge and facts.judge.get("measures"):
         lines.append(("judge", judge_line(facts.judge)))
     if facts.seconds is not None:

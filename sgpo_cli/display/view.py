@@ -66,6 +66,9 @@ def _train_figures(train: TrainState) -> list[Text]:
     if train.groups:
         lines.append(_figure("groups", str(train.groups.get("total") or ""), group_bar(train.groups)))
         lines.append(Text(" " * 18).append_text(group_legend(train.groups)))
+    if train.guidance:
+        guided = f"accuracy of the guided {words.share(train.guidance.get('accuracy'))}"
+        lines.append(_figure("guidance length", words.number(train.guidance.get("length")), guided))
     if train.grad_norm is not None:
         lines.append(_figure("gradient norm", words.number(train.grad_norm), ""))
     return lines
@@ -81,9 +84,11 @@ def plain_line(stage: StageState, train: TrainState, now: float) -> str:
     """`train 37/100, 1.9/s, 0:33 left, accuracy 0.213, held-out 0.240 (step 30), 14 of 32 groups all-negative ...`."""
     parts = [f"{stage.name} {stage.step}/{stage.total}" if stage.total else f"{stage.name} {stage.phase or stage.step}"]
     if stage.total is not None and stage.pace.per_second is not None:
-        parts += [words.rate(stage.pace.per_second), f"{words.clock(stage.pace.left_s(stage.step, stage.total))} left"]
+        parts.append(words.rate(stage.pace.per_second))
+        if stage.step < stage.total:
+            parts.append(f"{words.clock(stage.pace.left_s(stage.step, stage.total))} left")
     elif stage.started is not None:
-        parts.append(words.clock(stage.seconds(now)))
+        parts.append(f"after {words.clock(stage.seconds(now))}")
     if stage.kind == "train":
         parts += train_parts(train)
     else:
@@ -102,6 +107,9 @@ def train_parts(train: TrainState) -> list[str]:
         negative, total = train.groups.get("all_negative"), train.groups.get("total")
         rescued = f" ({train.groups['rescued']} rescued)" if train.groups.get("rescued") else ""
         parts.append(f"{negative} of {total} groups all-negative{rescued}")
+    if train.guidance:
+        parts.append(f"guidance {words.number(train.guidance.get('length'))}")
+        parts.append(f"guided accuracy {words.share(train.guidance.get('accuracy'))}")
     if train.grad_norm is not None:
         parts.append(f"gradient norm {words.number(train.grad_norm)}")
     return parts

@@ -58,7 +58,7 @@ def interval(ci95: Sequence[float] | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`19 ms`, `0.4 s`, `48 s`, `2 min 10 s`, `3 h 05 min`."""
+    """`19 ms`, `0.4 s`, `48 s`, `2 min 10 s`, `3 h 05 min`, `12 days`."""
     if seconds is None:
         return DASH
     if 0 < seconds < 0.1:
@@ -70,7 +70,9 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 100 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole / 86400:,.0f} days"
 
 
 def clock(seconds: float | None) -> str:

@@ -6,9 +6,13 @@ operations (2 N a generated or scored token, 6 N a trained one) over the rates b
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.architecture import Shape, shape_of
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.schema import Recipe
@@ -19,13 +23,13 @@ _GPU_RATE = (0.4e14, 2.5e14)  # useful FLOP/s of one data-centre GPU in such a l
 _PROMPT_TOKENS = 256  # what is assumed of problems that are not looked at
 _BASE_GIB = 0.7  # Python with torch, transformers and TRL loaded
 
-BASIS = "times within a factor of 3, memory of 1.5: FLOP counts over typical rates, not measured here"
+_ROUGH = "times within a factor of 3, memory of 1.5: FLOP counts over typical rates, not measured here"
 
 
 def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     """`seconds [lo, hi]`, `memory_gib`, `judge_calls`, their basis; null seconds when the model's size is unknown."""
     if kind == "report":
-        return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": BASIS}
+        return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": _basis()}
     shape = shape_of(recipe.model)
     if shape is None:
         reason = "the model's config.json is not on this machine: its size is unknown"
@@ -39,8 +43,30 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
         "memory_gib": round(_memory_gib(recipe, kind, shape), 1),
         "judge_calls": _judge_calls(recipe, kind),
         "parameters": shape.parameters(),
-        "basis": BASIS,
+        "basis": _basis(),
     }
+
+
+def _basis() -> str:
+    """How good the estimates are, and for which hardware they were made."""
+    where = "this machine's accelerators" if on_accelerator() else "this machine's CPU, for it has no accelerator"
+    return f"for {where}; {_ROUGH}"
+
+
+def too_large(recipe: Recipe, stages: Sequence[Mapping[str, Any]]) -> list[Mistake]:
+    """A warning when a stage needs more memory than this machine has (looked at only where there is no accelerator)."""
+    if on_accelerator():
+        return []
+    there = psutil.virtual_memory().total / 2**30
+    needs = max((stage["estimate"].get("memory_gib") or 0.0 for stage in stages), default=0.0)
+    if needs <= there:
+        return []
+    return [
+        Mistake(
+            f"it needs about {needs:.0f} GiB; this machine has {there:.0f} and no accelerator: it will not fit here",
+            fix="run it where there are GPUs; here, --smoke shows that every stage runs",
+        )
+    ]
 
 
 def on_accelerator() -> bool:

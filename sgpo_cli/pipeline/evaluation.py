@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,39 +73,68 @@ def run_evaluation(
     launcher: Launcher = in_child,
     restart: bool = False,
 ) -> list[dict[str, Any]]:
-    """Runs (or resumes) the evaluation and returns the summaries, in the order of the benches."""
-    kind, config, inputs, recipe, options = _stage(request)
-    mark = fingerprint(kind, config, {})
-    stage = StageDir(request.directory)
-    with Lock(stage.path / ".lock", what=f"evaluation {stage.path}") as lock:
-        _make_way(stage, mark, restart)
-        if not stage.is_done(mark):
-            told = {"name": "eval", "kind": kind, "fingerprint": mark, "config": config, "options": options}
-            write_json(stage.config, {**told, "inputs": inputs, "recipe": to_dict(recipe)})
+    """Runs (or resumes) the evaluation and returns the summaries, in the order of the benches.
+
+    Each bench is a stage of its own under OUT/BENCH, so that benches measured at different times share an OUT.
+    """
+    names = [load_eval_card(use.card).name for use in request.benchmarks]
+    if request.responses is not None and not request.responses.is_file():
+        raise UserError(f"no such file: {request.responses}")
+    make_dir(request.directory)
+    with Lock(request.directory / ".lock", what=f"evaluation {request.directory}") as lock:
+        jobs = [
+            _Job.of(request, use, request.directory / name) for use, name in zip(request.benchmarks, names, strict=True)
+        ]
+        for job in jobs:
+            _make_way(job, restart)
+        for job in jobs:
+            if job.is_done():
+                continue
+            write_json(job.stage.config, job.told)
             try:
-                launcher(stage, launch=Launch(), alone=True, keep=lock.descriptors, on_event=on_event)
+                launcher(job.stage, launch=Launch(), alone=True, keep=lock.descriptors, on_event=on_event)
             except Interrupted as stop:
                 raise Interrupted(stop.what, code=stop.exit_code, fix="the same command goes on") from stop
-    names = [load_eval_card(use.card).name for use in request.benchmarks]
-    return [read_json(stage.path / name / "summary.json") for name in names]
+    return [read_json(request.directory / name / "summary.json") for name in names]
 
 
-def _make_way(stage: StageDir, mark: str, restart: bool) -> None:
+@dataclass(frozen=True)
+class _Job:
+    """One bench: where its results go, and the stage that makes them."""
+
+    home: Path
+    stage: StageDir
+    fingerprint: str
+    told: dict[str, Any]
+
+    @classmethod
+    def of(cls, request: EvalRequest, use: Benchmark, home: Path) -> _Job:
+        kind, config, inputs, recipe, options = _stage(replace(request, benchmarks=[use]))
+        mark = fingerprint(kind, config, {})
+        told = {"name": "eval", "kind": kind, "fingerprint": mark, "config": config, "inputs": inputs}
+        options = {**options, "out": str(home.parent.absolute())}
+        return cls(home, StageDir(home / "stage"), mark, {**told, "options": options, "recipe": to_dict(recipe)})
+
+    def is_done(self) -> bool:
+        return self.stage.is_done(self.fingerprint) and (self.home / "summary.json").exists()
+
+
+def _make_way(job: _Job, restart: bool) -> None:
     """Refuses a directory that holds something else; `restart` drops an earlier evaluation, never anything else."""
-    held = [path for path in stage.path.iterdir() if path.name != ".lock"] if stage.path.exists() else []
-    if held and not stage.config.exists():
+    held = list(job.home.iterdir()) if job.home.is_dir() else []
+    if held and not job.stage.config.exists():
         raise UserError(
-            f"{stage.path} holds something that is not an evaluation", fix="choose another directory with --out"
+            f"{job.home} holds something that is not an evaluation", fix="choose another directory with --out"
         )
-    if restart or stage.fingerprint() not in {None, mark}:
-        if not restart and stage.done.exists():
+    if restart or job.stage.fingerprint() not in {None, job.fingerprint}:
+        if not restart and job.stage.done.exists():
             raise UserError(
-                f"{stage.path} holds a finished evaluation with other settings",
-                fix="choose another directory with --out, or drop it with --restart",
+                f"{job.home} holds a finished evaluation with other settings",
+                fix="choose another directory with --out, or drop that one with --restart",
             )
         for path in held:
             remove_tree(path)
-    make_dir(stage.path)
+    make_dir(job.stage.path)
 
 
 def _stage(request: EvalRequest) -> tuple[str, dict[str, Any], dict[str, str], Recipe, dict[str, Any]]:
@@ -114,8 +143,6 @@ def _stage(request: EvalRequest) -> tuple[str, dict[str, Any], dict[str, str], R
         for use in request.benchmarks
     ]
     if request.responses is not None:
-        if not request.responses.is_file():
-            raise UserError(f"no such file: {request.responses}")
         recipe = Recipe(name="eval", seed=request.seed, benchmarks=request.benchmarks)
         field = request.response_field
         config: dict[str, Any] = {

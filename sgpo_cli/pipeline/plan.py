@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
-from sgpo_cli.recipe.cards import find_card
+from sgpo_cli.recipe.cards import find_card, load_eval_card
 from sgpo_cli.recipe.load import LoadedRecipe
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs.rundir import RunDir, StageDir, runs_root
@@ -39,8 +39,8 @@ class PlannedStage:
         return StageDir(self.home)
 
     def status(self) -> Status:
-        """Complete with this fingerprint: skip; begun with it: resume; else run."""
-        if self.dir.is_done(self.fingerprint):
+        """Complete with this fingerprint and its outputs there: skip; begun with it: resume; else run."""
+        if self.dir.is_done(self.fingerprint) and all(Path(path).exists() for path in self.outputs.values()):
             return "skip"
         return "resume" if self.dir.fingerprint() == self.fingerprint else "run"
 
@@ -145,7 +145,8 @@ class _Compiler:
             config["judge"] = {k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}}
             config["card"] = content_hash(find_card("judges", self.recipe.judge.card))
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
-        outputs = {"policy": str(self.run.stage("train").final)}
+        train = self.run.stage("train")
+        outputs = {"policy": str(train.final), "metrics": str(train.metrics), "rollouts": str(train.rollouts)}
         return self._stage("train", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs)
 
     def _eval(self, train: PlannedStage) -> PlannedStage:
@@ -155,7 +156,8 @@ class _Compiler:
         ]
         config = {"benchmarks": benches, "seed": self.recipe.seed, "model": self.model, "hops": self.data["hops"]}
         policy = train.outputs["policy"]
-        outputs = {use.card: str(self.run.stage("eval").path / use.card) for use in self.recipe.benchmarks}
+        names = [load_eval_card(use.card).name for use in self.recipe.benchmarks]
+        outputs = {name: str(self.run.stage("eval").path / name / "summary.json") for name in names}
         return self._stage(
             "eval", config, inputs={"policy": policy}, made_by={"policy": train.fingerprint}, outputs=outputs
         )

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.errors import Interrupted, UserError
+from sgpo_cli.pipeline.conflict import conflict_with_run
 from sgpo_cli.pipeline.environment import environment
 from sgpo_cli.pipeline.launch import Launcher, in_child
 from sgpo_cli.pipeline.plan import Plan, PlannedStage, as_json
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import Event
-from sgpo_cli.runs.files import JsonLines, make_dir, read_json, remove_tree, write_json, write_text
+from sgpo_cli.runs.files import JsonLines, make_dir, remove_tree, write_json, write_text
 from sgpo_cli.runs.locks import Lock
-from sgpo_cli.runs.rundir import StageDir
 
 OnEvent = Callable[[Event], None]
 _SHARED_WAIT_S = 3600.0
@@ -145,27 +145,6 @@ def _clear(plan: Plan) -> None:
 
 def _refuse_other_recipe(plan: Plan) -> None:
     """Exit 2 with the difference when a stage here was made from other settings."""
-    changed: list[str] = []
-    for stage in plan.stages:
-        # A link to another shared warm-up shows as a change of its config too: read where the link leads.
-        there = StageDir(plan.run.stage(stage.name).path)
-        if stage.name != "report" and there.fingerprint() not in {None, stage.fingerprint}:
-            changed += _difference(read_json(there.config).get("config", {}), stage.config, "")
-    if changed:
-        lines = "\n".join(f"    {line}" for line in dict.fromkeys(changed)) or "    the code or an input changed"
-        raise UserError(
-            f"run {plan.run.name!r} was made from other settings:\n{lines}",
-            where=str(plan.run.path),
-            fix=f"keep it and start another: name={plan.run.name}_2; or drop it and start over: --restart",
-        )
-
-
-def _difference(old: Any, new: Any, path: str) -> list[str]:
-    """The leaves that differ, as `path: old -> new`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        lines: list[str] = []
-        for key in sorted(old.keys() | new.keys()):
-            lines += _difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-        return lines
-    plain_new = list(new) if isinstance(new, tuple) else new
-    return [] if old == plain_new else [f"{path}: {old} -> {plain_new}"]
+    conflict = conflict_with_run(plan)
+    if conflict is not None:
+        raise UserError(conflict.what, where=conflict.where, fix=conflict.fix)

@@ -17,7 +17,7 @@ from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
-from sgpo_cli.runs.rundir import runs_root
+from sgpo_cli.runs.rundir import SMOKE, runs_root
 
 _ROWS = 24
 _BENCH_ROWS = 4
@@ -28,7 +28,7 @@ def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
     """The smoke form of a recipe, and what was changed, one sentence each. Writes the synthetic rows it names."""
     recipe = loaded.recipe
     told = copy.deepcopy(loaded.resolved)
-    told["name"] = f"{recipe.name}-smoke"
+    told["name"] = recipe.name + SMOKE
     home = runs_root().absolute() / ".shared" / "smoke"
     changes: list[str] = []
     if recipe.model.path is not None:

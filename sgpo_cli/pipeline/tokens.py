@@ -1,4 +1,4 @@
-"""Tokens of a text as the recipe's model will see them, from what is on this machine and without its heavy libraries."""
+"""Tokens of a text as the recipe's model will see them, from what is on this machine; no heavy library is needed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sgpo_cli.runs.files import JsonLines
+from sgpo_cli.runs.files import JsonLines, clean
 
 Kind = Literal["started", "progress", "metrics", "warning", "finished", "failed"]
 
@@ -42,7 +42,11 @@ class EventWriter:
 
     def emit(self, event: Kind, *, step: int | None = None, total: int | None = None, **data: Any) -> None:
         if self._lines is not None:
-            self._lines.append(Event(time.time(), self.stage, event, step, total, data).to_json())
+            reasons: dict[str, str] = {}
+            plain = clean(data, reasons)
+            if reasons:
+                plain["reasons"] = reasons
+            self._lines.append(Event(time.time(), self.stage, event, step, total, plain).to_json())
 
     def close(self) -> None:
         if self._lines is not None:

@@ -20,6 +20,7 @@ from sgpo_cli.runs.files import make_dir, writing
 
 PARENT_VARIABLE = "SGPO_PARENT"
 _LOOK_EVERY_S = 0.25
+_ORPHANS_S = 10.0
 
 
 class Lock:
@@ -35,14 +36,16 @@ class Lock:
         make_dir(self.path.parent)
         with writing(self.path):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        deadline = time.monotonic() + wait_s
+        began = time.monotonic()
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    holder = os.read(descriptor, 64).decode(errors="replace").strip() or "unknown"
+                holder = os.pread(descriptor, 64, 0).decode(errors="replace").strip() or "unknown"
+                # An owner that was killed leaves children that end by themselves within a moment.
+                orphaned = holder.isdecimal() and not psutil.pid_exists(int(holder))
+                if time.monotonic() - began >= max(wait_s, _ORPHANS_S if orphaned else 0.0):
                     os.close(descriptor)
                     raise UserError(
                         f"{self.what} is locked by another process (pid {holder})",

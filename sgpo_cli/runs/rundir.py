@@ -132,6 +132,10 @@ class RunDir:
         return [read_json(path) for path in found]
 
 
+SMOKE = "-smoke"
+"""How the names of smoke runs end."""
+
+
 def runs_root() -> Path:
     """Where runs live: ./runs."""
     return Path("runs")
@@ -156,6 +160,6 @@ def list_runs() -> list[RunDir]:
 
 
 def newest_finished() -> RunDir | None:
-    """The finished run whose completion marker is the newest."""
-    finished = [run for run in list_runs() if run.done.exists()]
+    """The finished run whose completion marker is the newest; smoke runs do not count, their policy is random."""
+    finished = [run for run in list_runs() if run.done.exists() and not run.name.endswith(SMOKE)]
     return max(finished, key=lambda run: run.done.stat().st_mtime, default=None)

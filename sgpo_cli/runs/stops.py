@@ -19,6 +19,8 @@ _signal = signal.SIGINT
 def _ask(number: int, _frame: FrameType | None) -> None:
     global _signal
     if _asked.is_set():
+        if os.isatty(2):
+            os.write(2, b"\x1b[?25h\nstopped at once; what the last checkpoint has is kept\n")
         os._exit(128 + number)
     _signal = signal.Signals(number)
     _asked.set()

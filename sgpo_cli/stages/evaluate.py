@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sgpo_cli.evaluation.bench import Bench
@@ -33,12 +34,13 @@ def run(context: StageContext) -> dict[str, Any]:
     def ask(text: str) -> Prompt:
         return render(text, tokenizer, chat=model.chat, system=model.system_prompt)
 
+    base = Path(context.options.get("out", context.dir.path))
     total = sum(len(bench.rows) * bench.k for bench in benches)
     before = 0
     summaries = {}
     with Grader() as grader:
         for bench in benches:
-            out = context.dir.path / bench.name
+            out = base / bench.name
             size = len(bench.rows) * bench.k
             if not (out / "summary.json").exists():
 

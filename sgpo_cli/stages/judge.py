@@ -23,7 +23,7 @@ from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 from sgpo_cli.methods.outcomes import classify
 from sgpo_cli.recipe.schema import JudgeUse, Recipe
 from sgpo_cli.runs import stops
-from sgpo_cli.runs.files import write_json
+from sgpo_cli.runs.files import to_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import open_judge
 
@@ -53,6 +53,7 @@ def run(context: StageContext) -> dict[str, Any]:
         "measures": measures.to_json() if measures else None,
         "reason": reason,
         "abstained": sum(v.abstained or v.checked == 0 for v in verdicts) / len(verdicts),
+        "unchecked": sum(not v.abstained and v.checked == 0 for v in verdicts) / len(verdicts),
         "judge_seconds": judge_seconds,
         "per_second": len(verdicts) / judge_seconds if judge_seconds > 0 else None,
         "calls": len(verdicts),
@@ -60,6 +61,7 @@ def run(context: StageContext) -> dict[str, Any]:
         "seconds": time.monotonic() - began,
         "floor": use.floor.f1 if use.floor else None,
     }
+    _keep(context, rows, completions, outcomes, verdicts)
     write_json(context.dir.measures, told)
     context.events.emit("metrics", **{k: told[k] for k in ("accuracy", "all_negative", "abstained", "measures")})
     if measures is None:
@@ -102,6 +104,25 @@ def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Com
         outcome = rewards.functions[rewards.outcome]
         graded = outcome(completions=[done.text for done in completions], row=list(range(len(rows))))
     return rows, completions, [None if value is None else int(value) for value in graded]
+
+
+def _keep(
+    context: StageContext,
+    rows: list[Row],
+    completions: list[Completion],
+    outcomes: list[int | None],
+    verdicts: list[Verdict],
+) -> None:
+    """rollouts.jsonl: what was judged, and how."""
+    size = context.recipe.trainer.group_size
+    lines = [
+        to_json(
+            {"group": i // size, "sample": i % size, "id": row.id, "problem": row.problem, "response": done.text}
+            | {"outcome": outcome, "truncated": done.truncated, "verdict": verdict.to_json()}
+        )
+        for i, (row, done, outcome, verdict) in enumerate(zip(rows, completions, outcomes, verdicts, strict=True))
+    ]
+    write_text(context.dir.rollouts, "\n".join(lines) + "\n")
 
 
 def _problems(recipe: Recipe, count: int) -> list[Row]:

@@ -24,7 +24,7 @@ def run(context: StageContext) -> dict[str, Any]:
         summary = score_responses(
             bench,
             Path(context.inputs["responses"]),
-            context.dir.path / bench.name,
+            Path(context.options["out"]) / bench.name,
             field=str(context.options["field"]),
             grader=grader,
             on_progress=tell,

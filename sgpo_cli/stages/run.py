@@ -38,7 +38,7 @@ def run_stage(path: Path) -> None:
     try:
         work: Callable[[StageContext], dict[str, Any]] = import_module(KINDS[context.kind]).run
         outputs = work(context)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         failure = _as_error(problem)
         if rank() == 0:
             _record(context, failure, problem)
@@ -50,7 +50,7 @@ def run_stage(path: Path) -> None:
     context.events.close()
 
 
-def _as_error(problem: Exception) -> SgpoError:
+def _as_error(problem: BaseException) -> SgpoError:
     if isinstance(problem, SgpoError):
         return problem
     if isinstance(problem, OSError) and problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
@@ -58,7 +58,7 @@ def _as_error(problem: Exception) -> SgpoError:
     # torch and safetensors report a full disk from inside their writers, without an errno.
     if any(words in str(problem) for words in _FULL_DISK):
         return RunFailed(f"a file could not be written, most often for want of space: {problem}", fix=_FREE_SOME)
-    if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":
+    if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError" or "alloc_cpu" in str(problem):
         return RunFailed(
             f"out of memory: {str(problem).splitlines()[0] if str(problem) else 'no details'}",
             fix="a smaller trainer.micro_batch or trainer.max_completion_length needs less",
@@ -66,7 +66,7 @@ def _as_error(problem: Exception) -> SgpoError:
     return RunFailed(f"{type(problem).__name__}: {problem}")
 
 
-def _record(context: StageContext, failure: SgpoError, problem: Exception) -> None:
+def _record(context: StageContext, failure: SgpoError, problem: BaseException) -> None:
     told = {
         "type": type(failure).__name__,
         "what": failure.what,

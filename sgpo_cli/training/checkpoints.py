@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -33,6 +34,8 @@ class Position:
     """The held-out measurement before step 1."""
     heldout: dict[str, float | int | None] | None
     """The last held-out measurement."""
+    guidance: dict[str, Any] | None = None
+    """State of the guidance schedule after `step`; None without guidance."""
 
 
 def mark_complete(folder: Path, position: Position) -> None:

@@ -21,13 +21,16 @@ from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge
+from sgpo_cli.methods.guidance import load_guidance
 from sgpo_cli.methods.prefix import steps_score
 from sgpo_cli.methods.rescue import load_rescue
+from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.schema import HopsTask, Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
+from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.problems import Problems, load_problems
@@ -107,11 +110,13 @@ class _Run:
         self.ledger = Ledger(stage, events, recipe.trainer.steps, writes=self.writes)
         stack.callback(self.ledger.close)
         abstentions = recipe.judge
+        prompts = self._prompts(self.problems)
+        self.guide = self._guide(prompts)
         self.trainer = SgpoTrainer(
             model=self.model,
             reward_funcs=list(self.rewards.functions),
             args=config,
-            train_dataset=_dataset(self.problems, self._prompts(self.problems)),
+            train_dataset=_dataset(self.problems, prompts),
             processing_class=self.tokenizer,
             rescue=load_rescue(recipe.rescue),
             judge=judge,
@@ -120,6 +125,7 @@ class _Run:
             then=abstentions.then if abstentions else "fallback",
             on_batch=self.ledger.on_batch,
             steps_right=self.steps_right,
+            guide=self.guide,
         )
         self.heldout = self._heldout(graders)
         self.recorder = self._recorder()
@@ -148,6 +154,26 @@ class _Run:
             "steps": self.recipe.trainer.steps,
             "heldout": self.recorder.last,
         }
+
+    def _guide(self, prompts: list[Prompt]) -> Guide | None:
+        """The guidance, where the checkpoint left it; the traces are looked at before the first step."""
+        config, trainer = self.recipe.guidance, self.recipe.trainer
+        if not isinstance(config, Guided):
+            return None
+        guide = Guide(
+            config,
+            schedule=load_guidance(config, seed=self.recipe.seed, steps=trainer.steps),
+            group_size=trainer.group_size,
+            budget=trainer.max_completion_length,
+            tokenizer=self.tokenizer,
+        )
+        saved = self.position.guidance if self.position else None
+        if saved is not None:
+            guide.restore(saved)
+        else:
+            for what in look_at_traces(guide, self.problems.rows, prompts):
+                self.events.emit("warning", what=what)
+        return guide
 
     def _prompts(self, problems: Problems) -> list[Prompt]:
         prompts = [self._prompt(row.problem) for row in problems.rows]
@@ -201,6 +227,7 @@ class _Run:
             keep_best=lambda _step, _measured: self._save(self.stage.path / "best"),
             wait=self.trainer.accelerator.wait_for_everyone,
             position=self.position,
+            guidance=self.guide.save if self.guide is not None else None,
         )
 
     def _measure(self) -> Measured:

@@ -8,9 +8,10 @@ from typing import Literal
 
 from sgpo_cli.judging.split import split_spans
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
-from sgpo_cli.methods.prefix import steps_score, tokens_score
+from sgpo_cli.methods.prefix import earned_score, steps_score, tokens_score
 from sgpo_cli.training.judge_desk import gives_nothing, read
 from sgpo_cli.training.rollouts import JudgeFigures, Rollout
+from sgpo_cli.training.traces import given_steps
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -21,12 +22,14 @@ class Reading:
 
     verdict: Verdict
     prefix: float | None
+    earned: float | None
     abstained: bool
     step_ends: list[int]
 
     def onto(self, rollout: Rollout) -> None:
         rollout.verdict = self.verdict
         rollout.prefix = self.prefix
+        rollout.earned = self.earned
         rollout.abstained = self.abstained
         rollout.step_ends = self.step_ends
         if rollout.steps_right is None and not self.abstained:
@@ -44,11 +47,14 @@ def judge_rows(
     spans = [split_spans(rollout.response) for rollout in rollouts]
     verdicts, figures = read(judge, [_solution(rollout, cut) for rollout, cut in zip(rollouts, spans, strict=True)])
     readings = []
-    for verdict, cut, tokens in zip(verdicts, spans, ids, strict=True):
+    for rollout, verdict, cut, tokens in zip(rollouts, verdicts, spans, ids, strict=True):
         ends = [end for _, end in cut]
         nothing = gives_nothing(verdict)
         prefix = None if nothing else _prefix(verdict, ends, tokens, unit, decode)
-        readings.append(Reading(verdict, prefix, nothing, ends))
+        earned = prefix
+        if prefix is not None and rollout.prefix_tokens:
+            earned = earned_score(prefix, _given(rollout, verdict, ends, len(tokens), unit))
+        readings.append(Reading(verdict, prefix, earned, nothing, ends))
     return readings, figures
 
 
@@ -66,6 +72,14 @@ def _prefix(
         return steps_score(verdict.first_error, verdict.num_steps)
     share = tokens_score(verdict.first_error, step_tokens(ends, ids, decode))
     return share * len(ends) / max(verdict.num_steps, len(ends))
+
+
+def _given(rollout: Rollout, verdict: Verdict, ends: list[int], tokens: int, unit: Literal["steps", "tokens"]) -> float:
+    """The share of a response that was injected, in the unit of its prefix score."""
+    steps = max(verdict.num_steps, len(ends))
+    if unit == "steps":
+        return given_steps(rollout.prefix_end, ends, rollout.response) / steps if steps else 0.0
+    return rollout.prefix_tokens / tokens * len(ends) / steps if steps else 0.0
 
 
 def step_tokens(ends: Sequence[int], ids: Sequence[int], decode: Decode) -> list[int]:

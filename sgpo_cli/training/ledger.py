@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
+from sgpo_cli.methods.guidance.cut import CutReason
 from sgpo_cli.methods.outcomes import GroupClass
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.files import JsonLines, keep_jsonl, writing
@@ -18,6 +19,7 @@ from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.rollouts import Batch, Rollout
 
 CLASSES: tuple[GroupClass, ...] = ("all_correct", "all_negative", "mixed", "ungraded")
+CUT_REASONS: tuple[CutReason, ...] = ("no_trace", "short_trace", "answer", "budget")
 _LAST = {"epoch", "num_tokens", "learning_rate"}
 """Of TRL's metrics, those that are counters or settings: the last update's value stands, the others are averaged."""
 
@@ -124,7 +126,7 @@ def metrics_row(
         "seconds": seconds,
         "zero_advantage": mean(float(abs(rollout.advantage) <= ZERO_ADVANTAGE) for rollout in rows),
         "groups": group_counts(batch),
-        "guidance": None,
+        "guidance": guidance_figures(batch),
         "judge": {
             "calls": batch.judge.calls,
             "cached": batch.judge.cached,
@@ -137,6 +139,25 @@ def metrics_row(
         "heldout": heldout,
         "heldout_start": heldout_start,
         "trl": trl,
+    }
+
+
+def guidance_figures(batch: Batch) -> dict[str, Any] | None:
+    """The step's guidance; None in a run without.
+
+    `length` asked for and `fraction` of rollouts in guided places; `accuracy` of the rollouts that have a prefix, and
+    the mean `tokens` of those prefixes; then how many rollouts were given less than asked, by reason.
+    """
+    if batch.guidance is None:
+        return None
+    prefixed = [rollout for rollout in batch.rollouts if rollout.prefix_tokens > 0]
+    reasons = [rollout.shortened for rollout in batch.rollouts]
+    return {
+        "length": batch.guidance.length,
+        "fraction": batch.guidance.fraction,
+        "accuracy": mean(rollout.outcome for rollout in prefixed),
+        "tokens": mean(rollout.prefix_tokens for rollout in prefixed),
+        **{reason: reasons.count(reason) for reason in CUT_REASONS},
     }
 
 

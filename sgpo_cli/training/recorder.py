@@ -39,8 +39,10 @@ class Recorder(TrainerCallback):
         keep_best: Callable[[int, Measured], None],
         wait: Callable[[], None],
         position: Position | None,
+        guidance: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
-        """`wait` is a barrier over the ranks; `position` is that of the checkpoint resumed from."""
+        """`wait` is a barrier over the ranks; `position` is that of the checkpoint resumed from; `guidance` gives the
+        state of the guidance schedule."""
         self.ledger = ledger
         self.updates_per_step = updates_per_step
         self.steps = steps
@@ -50,6 +52,7 @@ class Recorder(TrainerCallback):
         self.measure = measure
         self.keep_best = keep_best
         self.wait = wait
+        self.guidance = guidance
         self.best = position.best if position else None
         self.best_step = position.best_step if position else None
         self.start: Measured | None = position.heldout_start if position else None
@@ -113,6 +116,7 @@ class Recorder(TrainerCallback):
             return
         self.ledger.sync()
         checkpoints = Path(str(args.output_dir))
-        position = Position(self.saved_step, self.best, self.best_step, self.start, self.last)
+        guidance = self.guidance() if self.guidance is not None else None
+        position = Position(self.saved_step, self.best, self.best_step, self.start, self.last, guidance)
         mark_complete(checkpoints / f"checkpoint-{state.global_step}", position)
         prune(checkpoints, self.keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
 from sgpo_cli.methods.groups import Group, RescueMethod
+from sgpo_cli.methods.guided_groups import rescue
 from sgpo_cli.methods.outcomes import GroupClass, classify
 from sgpo_cli.training.rollouts import Batch, Rollout
 
@@ -29,21 +30,22 @@ def rescue_groups(batch: Batch, method: RescueMethod, outcome_weight: float) -> 
     """
     changed: list[int] = []
     for number, rows in enumerate(batch.groups()):
-        scored = method.rescue(_group(rows, outcome_weight))
-        if scored is None:
+        taken = rescue(method, _group(rows, outcome_weight), [rollout.prefix_tokens > 0 for rollout in rows])
+        if taken is None:
             continue
+        part, scored = taken
         if batch.fallback:
-            for rollout in rows:
-                rollout.reason = "fallback"
+            for place in part:
+                rows[place].reason = "fallback"
             continue
-        for rollout, reward, advantage, reason in zip(
-            rows, scored.rewards, scored.advantages, scored.reasons, strict=True
+        for place, reward, advantage, reason in zip(
+            part, scored.rewards, scored.advantages, scored.reasons, strict=True
         ):
-            rollout.reward, rollout.advantage, rollout.reason = reward, advantage, reason
+            rows[place].reward, rows[place].advantage, rows[place].reason = reward, advantage, reason
         moved = any(abs(advantage) > ZERO_ADVANTAGE for advantage in scored.advantages)
         batch.rescued[number] = moved and batch.kinds[number] == "all_negative"
         start = number * batch.group_size
-        changed.extend(range(start, start + len(rows)))
+        changed.extend(start + place for place in part)
     return changed
 
 
@@ -51,7 +53,7 @@ def _group(rows: list[Rollout], outcome_weight: float) -> Group:
     return Group(
         outcomes=tuple(rollout.outcome for rollout in rows),
         truncated=tuple(rollout.truncated for rollout in rows),
-        prefix=tuple(rollout.prefix for rollout in rows),
+        prefix=tuple(rollout.earned for rollout in rows),
         other=tuple(rollout.other for rollout in rows),
         outcome_weight=outcome_weight,
     )

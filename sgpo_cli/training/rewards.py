@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.recipe.kinds import Reward, RewardExact, RewardFormat, RewardMath, RewardPython
-from sgpo_cli.training.user_code import load_function
+from sgpo_cli.training.user_code import line_of, load_function
 from sgpo_cli.verify.outcome import GradeItem
 
 if TYPE_CHECKING:
@@ -48,14 +48,7 @@ class RewardColumn:
 
     def __call__(self, *, completions: Sequence[Completion], row: Sequence[int], **_: Any) -> list[float | None]:
         asked = [self._rows[index] for index in row]
-        rewards = self.score(asked, [text_of(completion) for completion in completions])
-        for sample, reward in zip(asked, rewards, strict=True):
-            if reward is not None and not math.isfinite(reward):
-                raise RunFailed(
-                    f"reward {self.__name__!r} of sample {sample.id!r} is {reward}",
-                    fix="a reward function returns a finite number, or None when it cannot tell",
-                )
-        return rewards
+        return self.score(asked, [text_of(completion) for completion in completions])
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ def _scorer(reward: Reward, rows: Sequence[Row], grader: GraderFor) -> Scorer:
     if isinstance(reward, RewardPython):
         return _python(reward)
     for row in rows:
-        if row.answer is None:
+        if row.answer is None or not row.answer.strip():
             raise UserError(
                 f"row {row.id!r} has no answer, and reward kind {reward.kind} compares with it",
                 fix="name the column of the gold answers: data.columns.answer=...",
@@ -143,15 +136,22 @@ def _python(reward: RewardPython) -> Scorer:
     def one(row: Row, response: str) -> float | None:
         try:
             value = function(problem=row.problem, response=response, answer=row.answer, row=dict(row.extra))
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
+            # SystemExit too: a reward that leaves would end the run without a word.
             raise RunFailed(
-                f"{reward.path} raised {type(problem).__name__} on sample {row.id!r}: {problem}"
+                f"{reward.path} raised {type(problem).__name__} on sample {row.id!r}: {problem}",
+                where=line_of(problem),
             ) from problem
         if value is None:
             return None
         if not isinstance(value, int | float):
             raise UserError(f"{reward.path} returned {value!r} for sample {row.id!r}; a reward is a number or None")
-        if reward.outcome and math.isfinite(value) and value not in (0, 1):
+        if not math.isfinite(value):
+            raise RunFailed(
+                f"reward {reward.path} of sample {row.id!r} is {value}",
+                fix="a reward function returns a finite number, or None when it cannot tell",
+            )
+        if reward.outcome and value not in (0, 1):
             raise UserError(f"{reward.path} returned {value!r} for sample {row.id!r}; an outcome is 0, 1 or None")
         return float(value)
 

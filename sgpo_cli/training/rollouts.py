@@ -7,6 +7,7 @@ from typing import Any
 
 from sgpo_cli.judging.verdict import Verdict
 from sgpo_cli.methods.groups import Reason
+from sgpo_cli.methods.guidance.cut import CutReason
 from sgpo_cli.methods.outcomes import GroupClass, Outcome
 
 
@@ -33,6 +34,8 @@ class Rollout:
     verdict: Verdict | None = None
     prefix: float | None = None
     """Prefix score in the rescue's unit; None when not judged or abstained."""
+    earned: float | None = None
+    """The prefix score of what it sampled itself; `prefix` when nothing was injected."""
     abstained: bool = False
     """The judge was asked and gave nothing to grade by."""
     step_ends: list[int] | None = None
@@ -41,6 +44,14 @@ class Rollout:
     """Share of its steps before the first wrong one, where the task or a judge knows."""
     prefix_tokens: int = 0
     """Ground-truth tokens injected at its start."""
+    prefix_end: int = 0
+    """Character of `response` where the injected part ends."""
+    guided: bool = False
+    """It stands in a guided place of its group, though its prefix may have come out empty."""
+    shortened: CutReason | None = None
+    """Why it was given less of the trace than asked for."""
+    trace_steps: int | None = None
+    """Steps of the problem's trace that guidance may give; None in a place that is not guided."""
 
     def to_json(self, *, step: int, group: int, sample: int) -> dict[str, Any]:
         """The row of rollouts.jsonl."""
@@ -52,6 +63,7 @@ class Rollout:
             "problem": self.problem,
             "response": self.response,
             "prefix_tokens": self.prefix_tokens,
+            "prefix_end": self.prefix_end,
             "outcome": self.outcome,
             "reward": self.reward,
             "advantage": self.advantage,
@@ -82,6 +94,16 @@ class JudgeFigures:
         self.seconds = max(self.seconds, other.seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class GuidanceFigures:
+    """What a step's guidance was set to."""
+
+    length: float
+    """Length asked for, in the guidance's unit, for a problem that no per-problem state speaks of."""
+    fraction: float
+    """Share of rollouts in guided places."""
+
+
 @dataclass(slots=True)
 class Batch:
     """All rollouts of one step, group by group, after rewards, verdicts and advantages."""
@@ -98,6 +120,8 @@ class Batch:
     """Rollouts that the judge was asked about."""
     fallback: bool = False
     """Too many abstentions: the step is plain GRPO."""
+    guidance: GuidanceFigures | None = None
+    """None in a run without guidance."""
 
     def groups(self) -> list[list[Rollout]]:
         g = self.group_size

@@ -6,6 +6,7 @@ after TRL has generated and scored it and before the rows are shuffled into upda
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +21,24 @@ from sgpo_cli.errors import RunFailed
 from sgpo_cli.training.checkpoints import saving
 from sgpo_cli.training.rewards import Completion
 
-PRIVATE = {
+PRIVATE: dict[str, list[str]] = {
     "_generate_and_score_completions": ["self", "inputs"],
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "_save_checkpoint": ["self", "model", "trial"],
 }
 """What we override, and the parameters it must have."""
+CALLED: dict[str, list[str]] = {
+    "_tokenize_prompts": ["self", "prompts"],
+    "_generate_single_turn": [
+        "self",
+        "prompt_ids",
+        "images",
+        "multimodal_fields",
+        "num_generations",
+        "has_tool_images",
+    ],
+}
+"""What we call from a guided rollout: the ways of every engine (transformers, vLLM) from a prompt to sampled ids."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +57,31 @@ class ScoredBatch:
     """(N,), as TRL computed them."""
 
 
-class ScoredBatchTrainer(GRPOTrainer):
-    """GRPOTrainer with a hook on each training batch; without an override of the hook it is GRPOTrainer."""
+@dataclass(frozen=True)
+class Injection:
+    """What this rank's rows of a batch start from."""
 
+    prefixes: Sequence[Sequence[int]]
+    """B lists of token ids, ragged, some of them empty."""
+    in_loss: bool
+    """Whether the injected tokens are trained on like sampled ones."""
+    room: int | None
+    """Tokens of a whole response, prefix included; None when what is sampled has a budget of its own."""
+
+
+class ScoredBatchTrainer(GRPOTrainer):
+    """GRPOTrainer with two hooks on each training batch; without an override of them it is GRPOTrainer."""
+
+    rollout_func: Any
     _seen: tuple[Sequence[Completion], Sequence[Sequence[int]], torch.Tensor] | None = None
 
     def after_scoring(self, batch: ScoredBatch) -> torch.Tensor:
         """The advantages to train on, (N,), the same on every rank."""
         return batch.advantages
+
+    def before_rollouts(self, inputs: list[dict[str, Any]]) -> Injection | None:
+        """What this rank's B rows start from; None, on every rank, leaves generation to TRL alone."""
+        return None
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
@@ -59,7 +89,8 @@ class ScoredBatchTrainer(GRPOTrainer):
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        with _diverging(self.state.global_step):
+        injection = self.before_rollouts(inputs) if self.model.training else None
+        with _diverging(self.state.global_step), self._injecting(injection):
             output = super()._generate_and_score_completions(inputs)
         if not self.model.training or self._seen is None:
             return output
@@ -74,6 +105,47 @@ class ScoredBatchTrainer(GRPOTrainer):
             self._show_advantages(wanted)
         return output
 
+    @contextmanager
+    def _injecting(self, injection: Injection | None) -> Iterator[None]:
+        """Makes TRL take this batch's rollouts from us, through its public `rollout_func`."""
+        if injection is None:
+            yield
+            return
+        theirs = self.rollout_func
+        self.rollout_func = lambda prompts, _trainer: self._roll_out(prompts, injection)
+        try:
+            yield
+        finally:
+            self.rollout_func = theirs
+
+    def _roll_out(self, prompts: list[Any], injection: Injection) -> dict[str, Any]:
+        """Rollouts behind injected ids; `env_mask` takes these out of loss, KL and every count of sampled tokens.
+
+        Log-probabilities of injected tokens, where an engine gives any, are NaN: TRL then corrects nothing there, while
+        a number would weigh the whole row by how unlikely its prefix was.
+        """
+        ids, images, fields = self._tokenize_prompts(prompts)
+        if images is not None:
+            raise RunFailed("guided rollouts are for text: this batch has images", fix="set guidance.kind=none")
+        prefixes = [list(prefix) for prefix in injection.prefixes]
+        longer = [prompt + prefix for prompt, prefix in zip(ids, prefixes, strict=True)]
+        sampled, logprobs = self._generate_single_turn(longer, None, _stretched(fields, prefixes), 1)
+        rooms = [None if injection.room is None else injection.room - len(prefix) for prefix in prefixes]
+        own = [new[:room] for new, room in zip(sampled, rooms, strict=True)]
+        made: dict[str, Any] = {
+            "prompt_ids": ids,
+            "completion_ids": [prefix + new for prefix, new in zip(prefixes, own, strict=True)],
+            "logprobs": None,
+        }
+        if logprobs is not None:
+            known = [values[:room] for values, room in zip(logprobs, rooms, strict=True)]
+            made["logprobs"] = [
+                [math.nan] * len(prefix) + values for prefix, values in zip(prefixes, known, strict=True)
+            ]
+        if not injection.in_loss:
+            made["env_mask"] = [[0] * len(p) + [1] * len(new) for p, new in zip(prefixes, own, strict=True)]
+        return made
+
     def _show_advantages(self, advantages: torch.Tensor) -> None:
         """Puts the advantages really used into TRL's table of completions (`log_completions`)."""
         shown = self._logs["advantages"]
@@ -87,6 +159,14 @@ class ScoredBatchTrainer(GRPOTrainer):
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """TRL writes a card beside every checkpoint; the run's report is ours to write."""
+
+
+def _stretched(fields: dict[str, Any], prefixes: list[list[int]]) -> dict[str, Any]:
+    """A tokenizer's other columns (token types), as long as prompt and prefix are together."""
+    return {
+        name: [[*row, *[0] * len(prefix)] for row, prefix in zip(rows, prefixes, strict=True)]
+        for name, rows in fields.items()
+    }
 
 
 @contextmanager

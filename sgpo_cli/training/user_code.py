@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import traceback
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +28,12 @@ def load_function(path: str) -> Callable[..., Any]:
     if not callable(found):
         raise UserError(f"{path} is a {type(found).__name__}, not a function")
     return found
+
+
+def line_of(problem: BaseException) -> str | None:
+    """`file:line` at which a function of the user's raised."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -62,11 +62,11 @@ def test_eval_of_a_folder_into_a_directory_of_ones_own(run_here: Path) -> None:
 
 
 def test_eval_refuses_a_directory_of_something_else(run_here: Path) -> None:
-    (run_here / "mine").mkdir()
-    (run_here / "mine" / "thesis.txt").write_text("keep me")
+    (run_here / "mine" / "hops").mkdir(parents=True)
+    (run_here / "mine" / "hops" / "thesis.txt").write_text("keep me")
     command = ["eval", "--bench", "hops", "--limit", "2", "--out", "mine", "--restart"]
     assert sgpo(*command, cwd=run_here).returncode == 2
-    assert (run_here / "mine" / "thesis.txt").read_text() == "keep me"
+    assert (run_here / "mine" / "hops" / "thesis.txt").read_text() == "keep me"
 
 
 def test_eval_without_anything_to_measure(tmp_path: Path) -> None:

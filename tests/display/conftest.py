@@ -35,3 +35,9 @@ def stopped(root: Path) -> RunDir:
 @pytest.fixture(scope="session")
 def guided(root: Path) -> RunDir:
     return fake_run(root, name="guided", long_steps=True, prefix_steps=3, steps=6, prompts=4)
+
+
+@pytest.fixture(scope="session")
+def plainly_guided(root: Path) -> RunDir:
+    """Guidance without a judge: nobody splits the responses."""
+    return fake_run(root, name="plainly_guided", rescue="none", judge=False, prefix_steps=6, **SMALL)

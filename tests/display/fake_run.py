@@ -37,6 +37,7 @@ class Fake:
     stop_at: int | None = None
     long_steps: bool = False
     prefix_steps: int = 0
+    """Guidance length at the start; it falls to 0 at 80% of the run. The first quarter of each group is guided."""
     warnings: list[str] = field(default_factory=list)
     seed: int = 0
 
@@ -91,7 +92,7 @@ class _Writer:
             "reward": [{"kind": "exact", "weight": 1.0, "marker": "#"}],
             "judge": {"card": "hops_oracle", "floor": {"f1": 0.8, "data": None}} if fake.judge else None,
             "rescue": {"kind": fake.rescue, **({"shape": "linear"} if fake.rescue == "stepwise" else {})},
-            "guidance": {"kind": "none"},
+            "guidance": self.guidance(),
             "trainer": {
                 "steps": fake.steps,
                 "prompts_per_step": fake.prompts,
@@ -106,6 +107,15 @@ class _Writer:
         packages = {"torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"}
         env = {"sgpo": "0.1.0", "python": "3.11.2", "system": "Linux x86_64", "cores": 2, "memory_gib": 7.8}
         write_json(self.run.env, {**env, "packages": packages})
+
+    def guidance(self) -> dict[str, Any]:
+        if not self.fake.prefix_steps:
+            return {"kind": "none"}
+        told = {"kind": "linear", "fraction": 0.25, "length": self.fake.prefix_steps, "max_length": None}
+        return {**told, "unit": "steps", "loss_on_prefix": False, "budget": "shared", "end": 0.8}
+
+    def length(self, step: int) -> float:
+        return self.fake.prefix_steps * max(0.0, 1.0 - (step - 1) / (0.8 * self.fake.steps))
 
     def planned(self, name: str) -> dict[str, Any]:
         low = SECONDS.get(name, 45.0)
@@ -157,7 +167,8 @@ class _Writer:
 
     def skill(self, step: int) -> float:
         """Chance that one hop is right."""
-        middle, sharp, top = (50, 0.13, 0.988) if self.fake.rescue == "stepwise" else (95, 0.05, 0.9)
+        helped = self.fake.rescue == "stepwise" or self.fake.prefix_steps > 0
+        middle, sharp, top = (50, 0.13, 0.988) if helped else (95, 0.05, 0.9)
         return 0.62 + (top - 0.62) / (1 + math.exp(-sharp * (step - middle)))
 
     def group(self, step: int, group: int) -> list[dict[str, Any]]:
@@ -168,8 +179,12 @@ class _Writer:
         return self.advantages(rows)
 
     def rollout(self, step: int, group: int, sample: int, problem: str, hops: int) -> dict[str, Any]:
-        first = next((i for i in range(hops) if self.random.random() > self.skill(step)), -1)
+        guided = sample < self.fake.group_size // 4
+        given = math.floor(self.length(step) + 0.5) if guided else 0
+        first = next((i for i in range(given, hops) if self.random.random() > self.skill(step)), -1)
         names = [f"e{self.random.randrange(100)}" for _ in range(hops)]
+        trace = Random(problem)  # one for the whole group
+        names[:given] = [f"e{trace.randrange(100)}" for _ in range(given)]
         if self.fake.long_steps:
             pieces = [
                 f"Step {i + 1}: following the relation from {n}, we get $x_{i} = {i}$ & so on.\n\n"
@@ -180,10 +195,10 @@ class _Writer:
             pieces = [f"{name}\n" for name in names] + [f"# {names[-1]}"]
         ends = [sum(len(p) for p in pieces[: i + 1]) for i in range(len(pieces))]
         row: dict[str, Any] = {"step": step, "group": group, "sample": sample, "id": f"hops-{step}-{group}"}
-        row |= {"problem": problem, "response": "".join(pieces), "step_ends": ends, "prefix_tokens": 0}
-        guided = self.fake.prefix_steps if sample < 2 else 0
-        if guided:
-            row |= {"prefix_tokens": guided, "prefix_end": ends[guided - 1]}
+        row |= {"problem": problem, "response": "".join(pieces), "step_ends": ends}
+        # As tokens decode: the line break after the last injected step is not yet there.
+        prefix = len("".join(pieces[:given]).rstrip())
+        row |= {"prefix_tokens": given, "prefix_end": prefix}
         outcome = 1 if first < 0 or self.random.random() < 0.01 else 0
         return {**row, "outcome": outcome, "first": first, "truncated": False, "num_steps": len(pieces)}
 
@@ -214,15 +229,22 @@ class _Writer:
         rescued = sum(r == 0 and any(row["advantage"] for row in g) for r, g in zip(right, groups, strict=True))
         ledger = {"total": len(groups), "all_correct": right.count(size), "all_negative": right.count(0)}
         ledger |= {"mixed": sum(0 < r < size for r in right), "ungraded": 0, "rescued": rescued}
-        row: dict[str, Any] = {"step": step, "accuracy": sum(right) / len(rows), "steps_right": None}
+        own = [row["outcome"] for row in rows if not row["prefix_tokens"]]
+        row: dict[str, Any] = {"step": step, "accuracy": sum(own) / len(own), "steps_right": None}
         row |= {"reward": sum(r["reward"] for r in rows) / len(rows), "loss": self.random.gauss(0, 1e-8)}
         signal = 1 - sum(r["advantage"] == 0 for r in rows) / len(rows)
         row |= {"grad_norm": 0.9 * signal * self.random.uniform(0.8, 1.3) + 0.02, "entropy": 0.4, "kl": None}
         row |= {"completion_length": 12.0, "seconds": self.random.uniform(0.4, 0.55), "zero_advantage": 1 - signal}
         row |= {"groups": ledger, "judge": {"calls": 100, "cached": 0, "failed": 0, "seconds": 0.01}, "heldout": None}
+        row["guidance"] = self.guided_figures(step, rows) if self.fake.prefix_steps else None
         if step % 10 == 0:
             row["heldout"] = {"accuracy": self.skill(step) ** 10, "steps_right": self.skill(step)}
         return row
+
+    def guided_figures(self, step: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        outcomes = [row["outcome"] for row in rows if row["sample"] < self.fake.group_size // 4]
+        told = {"length": self.length(step), "fraction": 0.25, "accuracy": sum(outcomes) / len(outcomes)}
+        return {**told, "no_trace": 0, "short_trace": 0, "answer": 2 if step < 4 else 0, "budget": 0}
 
     def eval(self) -> bool:
         value = self.skill(self.fake.steps) ** 10
@@ -257,3 +279,4 @@ if __name__ == "__main__":
     fake_run(where, name="tiny_grpo", rescue="none", judge=False)
     fake_run(where, name="stopped", stop_at=37, until="train")
     fake_run(where, name="long", long_steps=True, prefix_steps=3, steps=40, prompts=8)
+    fake_run(where, name="tiny_guided", rescue="none", judge=False, prefix_steps=6)

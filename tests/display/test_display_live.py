@@ -56,7 +56,7 @@ def test_a_heldout_measurement_is_shown_at_once() -> None:
         display.handle(Event(100.0, "train", "started"))
         display.handle(Event(100.1, "train", "metrics", 0, 60, {"heldout": {"accuracy": 0.02}}))
         display.handle(Event(100.2, "train", "metrics", 1, 60, {"accuracy": 0.1, "heldout": None}))
-    assert printed(target).splitlines()[1] == "train 0/60, 0:00, held-out 0.020 (step 0)"
+    assert printed(target).splitlines()[1] == "train 0/60, after 0:00, held-out 0.020 (step 0)"
     assert len(printed(target).splitlines()) == 2
 
 

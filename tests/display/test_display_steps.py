@@ -54,9 +54,29 @@ def test_long_steps_have_their_mark_on_every_line() -> None:
     assert "Step 2: so it is 12." in lines[2] and " 1 " in lines[2]
 
 
-def test_an_injected_prefix_is_marked_and_a_step_only_partly_inside_is_not() -> None:
-    row = {**HOPS, "verdict": verdict(2), "prefix_end": 5}
-    assert states(row) == ["injected", "right", "wrong", "after"]
+def test_an_injected_prefix_is_marked() -> None:
+    # Decoded ids end before the line break of their last step.
+    assert states({**HOPS, "verdict": verdict(2), "prefix_end": 2}) == ["injected", "right", "wrong", "after"]
+    assert states({**HOPS, "verdict": verdict(2), "prefix_end": 3}) == ["injected", "right", "wrong", "after"]
+    assert plain({**HOPS, "verdict": verdict(2), "prefix_end": 2}).rstrip() == ">e4 +e61 xe7 .# e7"
+    assert states({**HOPS, "verdict": verdict(2), "prefix_end": 0}) == ["right", "right", "wrong", "after"]
+
+
+def test_a_step_in_which_the_prefix_ends_is_two_pieces() -> None:
+    row = {"response": "We add 2 and 3. That is 5.\nDone.", "step_ends": [27, 32], "verdict": verdict(1)}
+    pieces = steps_of({**row, "prefix_end": 15})
+    assert [(p.index, p.text, p.state) for p in pieces] == [
+        (0, "We add 2 and 3.", "injected"),
+        (0, " That is 5.", "right"),
+        (1, "Done.", "wrong"),
+    ]
+
+
+def test_a_prefix_is_marked_where_nobody_split_the_response() -> None:
+    short = {"response": "e4\ne7\ne9\n# e9", "step_ends": None, "prefix_end": 5}
+    assert plain(short).rstrip() == ">e4 >e7 e9 # e9"
+    long = {"response": "a long line of reasoning\nand another long one", "step_ends": None, "prefix_end": 24}
+    assert states(long) == ["injected", "unjudged"]
 
 
 def test_an_unsplit_response_is_one_step_or_short_lines() -> None:

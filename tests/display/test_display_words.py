@@ -20,6 +20,8 @@ from sgpo_cli.display.bars import CLASSES, bins, group_bar, group_legend, progre
         (59.7, "1 min 00 s"),
         (130, "2 min 10 s"),
         (11100, "3 h 05 min"),
+        (100 * 3600 - 1, "99 h 59 min"),
+        (1_000_000, "12 days"),
     ],
 )
 def test_durations(seconds: float | None, text: str) -> None:

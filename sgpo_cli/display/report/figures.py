@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sgpo_cli.display import words
-from sgpo_cli.display.facts import heldout_curve
+from sgpo_cli.display.facts import guidance_curve, heldout_curve, shortened_counts
+from sgpo_cli.display.guidance import shortened
 from sgpo_cli.display.report.svg import Series, area_chart, line_chart
 
 Row = Mapping[str, Any]
@@ -31,9 +32,16 @@ class Figure:
     caption: str
 
 
-def figures(rows: list[dict[str, Any]]) -> list[Figure]:
-    """Accuracy, groups by class, gradient norm, zero-advantage share; none for a run that has not trained."""
-    drawn = [_accuracy(rows), _groups(rows), _gradient(rows), _zero_advantage(rows)]
+def figures(rows: list[dict[str, Any]], *, unit: str = "steps") -> list[Figure]:
+    """Accuracy, groups by class, guidance, gradient norm, zero-advantage share; none before training."""
+    drawn = [
+        _accuracy(rows),
+        _groups(rows),
+        _guidance(rows, unit),
+        _guided(rows),
+        _gradient(rows),
+        _zero_advantage(rows),
+    ]
     return [figure for figure in drawn if figure is not None]
 
 
@@ -90,6 +98,33 @@ def _groups(rows: list[dict[str, Any]]) -> Figure | None:
 
 def _part(row: Row, key: str) -> float:
     return (row["groups"].get(key) or 0) / row["groups"]["total"]
+
+
+def _guidance(rows: list[dict[str, Any]], unit: str) -> Figure | None:
+    lengths = dict(guidance_curve(rows, "length"))
+    steps = [row["step"] for row in rows]
+    title = f"Guidance length, in {unit} of the trace"
+    caption = "How much of the ground-truth trace the guided rollouts were to start from, in the mean over problems."
+    if cut := shortened(shortened_counts(rows)):
+        caption += f" Prefixes {cut}."
+    series = [Series("guidance length", "guidance", [lengths.get(step) for step in steps])]
+    return _lines(title, steps, series, caption, words.number)
+
+
+def _guided(rows: list[dict[str, Any]]) -> Figure | None:
+    guided = dict(guidance_curve(rows, "accuracy"))
+    if not guided:
+        return None
+    steps = [row["step"] for row in rows]
+    wanted = [
+        Series("unguided rollouts", "rollouts", [row.get("accuracy") for row in rows]),
+        Series("guided rollouts", "guidance", [guided.get(step) for step in steps]),
+    ]
+    caption = (
+        "Guided rollouts were given part of the answer’s way: their accuracy says whether the help is enough, not what "
+        "the policy can do. Where the curves meet, the help no longer matters."
+    )
+    return _lines("Accuracy with and without guidance", steps, wanted, caption, words.percent, top=1.0)
 
 
 def _gradient(rows: list[dict[str, Any]]) -> Figure | None:

@@ -31,7 +31,7 @@ def page(run: RunDir) -> dict[str, Any]:
         "state": state_sentence(facts),
         "tiles": tiles(facts),
         "loss": loss_sentence(rows),
-        "figures": figures(rows),
+        "figures": figures(rows, unit=(facts.recipe.get("guidance") or {}).get("unit") or "steps"),
         "warm": warm_start(facts),
         "benches": [bench_row(bench) for bench in facts.benches],
         "judge": judge_part(facts),
@@ -51,15 +51,23 @@ def page(run: RunDir) -> dict[str, Any]:
 
 
 def what_ran(facts: RunFacts) -> str:
-    """`SGPO (stepwise rescue, judge hops_oracle) on hops: 100 steps of 32 problems x 8 rollouts`."""
+    """`SGPO (stepwise rescue, judge hops_oracle) on hops: 100 steps of 32 problems x 8 rollouts`.
+
+    Adaptive guidance has a name too, G2RPO-A; other guidance is named by its kind.
+    """
     recipe = facts.recipe
     rescue = (recipe.get("rescue") or {}).get("kind", "none")
     judge = (recipe.get("judge") or {}).get("card")
     method = {"none": "GRPO", "stepwise": "SGPO"}.get(rescue, f"GRPO with rescue {rescue}")
-    guidance = (recipe.get("guidance") or {}).get("kind", "none")
+    guided = recipe.get("guidance") or {}
+    guidance = guided.get("kind", "none")
+    if guidance == "adaptive":
+        method = "G2RPO-A" if rescue == "none" else f"{method} + G2RPO-A"
     told = [f"{rescue} rescue"] if rescue != "none" else []
     told += [f"judge {judge}"] if judge else []
-    told += [f"{guidance} guidance"] if guidance != "none" else []
+    if guidance != "none":
+        loss = "in the loss" if guided.get("loss_on_prefix") else "masked"
+        told.append(f"{guidance} guidance, prefix {loss}")
     details = f" ({', '.join(told)})" if told else ""
     trainer = recipe.get("trainer") or {}
     batch = f"{trainer.get('prompts_per_step', '?')} problems × {trainer.get('group_size', '?')} rollouts"
@@ -215,6 +223,13 @@ SETTINGS = (
     "rescue.scaling",
     "judge.card",
     "guidance.kind",
+    "guidance.preset",
+    "guidance.fraction",
+    "guidance.length",
+    "guidance.max_length",
+    "guidance.unit",
+    "guidance.loss_on_prefix",
+    "guidance.budget",
     "trainer.steps",
     "trainer.prompts_per_step",
     "trainer.group_size",

@@ -1,0 +1,39 @@
+"""A run directory that another recipe made: what differs, and what to type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sgpo_cli.errors import Mistake
+from sgpo_cli.pipeline.plan import Plan
+from sgpo_cli.runs.files import read_json
+
+
+def conflict_with_run(plan: Plan) -> Mistake | None:
+    """None when what the run directory holds, if anything, was made from this recipe's settings."""
+    changed: list[str] = []
+    for stage in plan.stages:
+        # A link to another shared warm-up shows as a change of its config too: read where the link leads.
+        there = plan.run.stage(stage.name)
+        if stage.name != "report" and there.fingerprint() not in {None, stage.fingerprint}:
+            differs = _difference(read_json(there.config).get("config", {}), stage.config, "")
+            changed += differs or [f"{stage.name}: its input, or the code that makes it, changed"]
+    if not changed:
+        return None
+    lines = "\n".join(f"    {line}" for line in dict.fromkeys(changed))
+    return Mistake(
+        f"run {plan.run.name!r} was made from other settings:\n{lines}",
+        where=str(plan.run.path),
+        fix=f"keep it and start another: name={plan.run.name}_2; or drop it and start over: --restart",
+    )
+
+
+def _difference(old: Any, new: Any, path: str) -> list[str]:
+    """The leaves that differ, as `path: old -> new`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines: list[str] = []
+        for key in sorted(old.keys() | new.keys()):
+            lines += _difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        return lines
+    plain_new = list(new) if isinstance(new, tuple) else new
+    return [] if old == plain_new else [f"{path}: {old} -> {plain_new}"]

@@ -1,0 +1,151 @@
+"""Guided rollouts: who starts from how much of which trace, and what the schedule learns from the outcome.
+
+Every rank holds a `Guide` and plans its own rows; state changes only by `learn`, from the gathered batch, so that it is
+the same everywhere. It is asked for training batches only: evaluation has no guidance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sgpo_cli.data.rows import Row
+from sgpo_cli.errors import UserError
+from sgpo_cli.generation.prompts import Prompt
+from sgpo_cli.methods.guidance.allocate import guided_count, is_guided
+from sgpo_cli.methods.guidance.cut import CutReason
+from sgpo_cli.methods.guidance.schedule import Schedule
+from sgpo_cli.methods.guidance.signal import GroupSeen, summarise
+from sgpo_cli.recipe.guidance import Guided
+from sgpo_cli.training.rollouts import Batch, GuidanceFigures, Rollout
+from sgpo_cli.training.traces import Start, Trace, read_trace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_ALONE = Start()
+
+
+class Guide:
+    """The guidance of one run: its schedule, the schedule's state, and the cutting of traces."""
+
+    def __init__(
+        self,
+        config: Guided,
+        *,
+        schedule: Schedule[Any],
+        group_size: int,
+        budget: int,
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        """
+        Args:
+            config: the recipe's `guidance` section.
+            schedule: what `methods.guidance.load_guidance` made of it.
+            group_size: rollouts a group.
+            budget: `trainer.max_completion_length`, in tokens.
+            tokenizer: the policy's.
+        """
+        count = guided_count(config.fraction, group_size)
+        if count == 0:
+            raise UserError(
+                f"guidance.fraction {config.fraction:g} of {group_size} rollouts rounds to no rollout",
+                where="guidance.fraction",
+                fix="raise it, or write guidance: {kind: none}",
+            )
+        self.config = config
+        self.budget = budget
+        self.group_size = group_size
+        self.share = count / group_size
+        self.schedule = schedule
+        self.state = self.schedule.start()
+        self._tokenizer = tokenizer
+
+    @property
+    def room(self) -> int | None:
+        """Tokens of a whole response, prefix included; None when the prefix comes on top of what is sampled."""
+        return self.budget if self.config.budget == "shared" else None
+
+    @property
+    def judges_all(self) -> bool:
+        """Whether every rollout of an all-negative group is to be judged, whatever the rescue wants."""
+        return self.config.kind == "judged"
+
+    def starts(self, rows: Sequence[Mapping[str, Any]], first: int) -> list[Start]:
+        """What this rank's rows start from; `first` is the number of the first of them among all ranks' rows."""
+        made: list[Start] = []
+        cached: tuple[int, Start] | None = None
+        for number, row in enumerate(rows, start=first):
+            if not is_guided(number, self.config.fraction, self.group_size):
+                made.append(_ALONE)
+                continue
+            group = number // self.group_size
+            if cached is None or cached[0] != group:  # a group's guided rollouts all start from the same prefix
+                length = self.schedule.length(self.state, row["id"])
+                trace = self.trace(row["id"], row["prompt"], row["solution"], row["answer"])
+                cached = (group, trace.start(length, self.config, self.budget))
+            made.append(cached[1])
+        return made
+
+    def trace(self, row: str, prompt: Prompt, solution: str | None, answer: str | None) -> Trace:
+        """The trace of the row with this id."""
+        return read_trace(row, prompt, solution, answer, self._tokenizer)
+
+    def learn(self, batch: Batch) -> None:
+        """Takes in a step's gathered outcomes and verdicts; notes in the batch what the step was guided by."""
+        batch.guidance = GuidanceFigures(self.schedule.mean_length(self.state), self.share)
+        self.state = self.schedule.update(self.state, summarise(batch.step, map(_seen, batch.groups())))
+
+    def save(self) -> dict[str, Any]:
+        """The controller's state, for a checkpoint."""
+        return self.schedule.to_json(self.state)
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Goes on from what `save` gave."""
+        self.state = self.schedule.from_json(saved)
+
+
+def _seen(rows: list[Rollout]) -> GroupSeen:
+    return GroupSeen(
+        problem=rows[0].id,
+        outcomes=[rollout.outcome for rollout in rows],
+        guided=[rollout.guided for rollout in rows],
+        first_errors=[None if r.verdict is None or r.abstained else r.verdict.first_error for r in rows],
+        trace_steps=next((rollout.trace_steps for rollout in rows if rollout.trace_steps is not None), None),
+    )
+
+
+_WHY: dict[CutReason, str] = {
+    "no_trace": "have no solution, so their guided rollouts start from nothing",
+    "short_trace": "have solutions shorter than guidance.length",
+    "answer": "have solutions whose beginning is too short to give guidance.length of it without the answer",
+    "budget": "have solutions that do not fit trainer.max_completion_length at guidance.length",
+}
+
+
+def look_at_traces(guide: Guide, rows: Sequence[Row], prompts: Sequence[Prompt]) -> list[str]:
+    """Cuts every row's trace at the recipe's first length; what to warn of, each with the first row's id.
+
+    Raises:
+        UserError: no row has anything to start from, or a solution cannot be injected at all (its row is named).
+    """
+    found: dict[CutReason, list[str]] = {}
+    given = False
+    length = float(guide.config.length)
+    for row, prompt in zip(rows, prompts, strict=True):
+        start = guide.trace(row.id, prompt, row.solution, row.answer).start(length, guide.config, guide.budget)
+        given = given or bool(start.ids)
+        if start.cut is not None and start.cut.reason is not None:
+            found.setdefault(start.cut.reason, []).append(row.id)
+    if length and not given:
+        unit = guide.config.unit
+        raise UserError(
+            f"no row's solution gives guidance anything to start from (the first is row {rows[0].id!r})",
+            where="guidance",
+            fix="check data.columns.solution" + ("; or write guidance.unit: tokens" if unit == "steps" else ""),
+        )
+    return [
+        f"guidance: {len(ids):,} of {len(rows):,} rows {_WHY[reason]}; they get what there is "
+        f"(the first is row {ids[0]!r})"
+        for reason, ids in found.items()
+    ]
