@@ -26,6 +26,7 @@ THEME = Theme(
         "note": "yellow",
         "path": "cyan",
         "step.right": "green",
+        "step.passed": "green",
         "step.wrong": "bold red",
         "step.after": "dim",
         "step.injected": "magenta",
@@ -91,7 +92,9 @@ def _describe(error: SgpoError) -> RenderableType:
         title = Text("error: ", style="bad").append(error.title, style="title")
         return Group(title, *(_finding(mistake, "  ", "bad") for mistake in error.mistakes))
     if isinstance(error, Interrupted):
-        return _finding(Mistake(error.what, error.where, error.fix), "stopped: ", "note")
+        said = error.what.removeprefix("stopped")
+        label = "stopped: " if said == error.what else "stopped"  # said once
+        return _finding(Mistake(said, error.where, error.fix), label, "note")
     return _finding(Mistake(error.what, error.where, error.fix), "error: ", "bad")
 
 

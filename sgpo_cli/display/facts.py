@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from sgpo_cli.display import readable
 from sgpo_cli.display.guidance import CUTS
-from sgpo_cli.display.state import warning_text
-from sgpo_cli.runs.events import read_events
-from sgpo_cli.runs.files import read_json
+from sgpo_cli.display.state import how_it_ended, warning_text
+from sgpo_cli.recipe.nodes import Findings, to_plain
+from sgpo_cli.recipe.yamlio import read_file
 from sgpo_cli.runs.rundir import RunDir, StageDir
 
 Point = tuple[int, float]
-StageStatus = Literal["done", "unfinished", "failed", "not run"]
+StageStatus = Literal["done", "unfinished", "stopped", "failed", "not run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class RunFacts:
     accuracy: list[Point] = field(default_factory=list)
     heldout: list[Point] = field(default_factory=list)
     all_negative: list[Point] = field(default_factory=list)
-    """Share of all groups."""
+    """Share of all groups, at steps where any group was graded."""
+    ungraded_share: float | None = None
+    """Share of the whole run's groups whose outcomes are not known."""
     rescued: list[Point] = field(default_factory=list)
     """Share of the all-negative groups, at steps that had any."""
     rescued_share: float | None = None
@@ -81,8 +83,18 @@ class RunFacts:
 
 
 def gather(run: RunDir) -> RunFacts:
-    """Reads a run's files; raises `UserError` only for one that is not JSON."""
-    rows = run.metrics()
+    """Reads a run's files; `UserError` names one that is damaged."""
+    rows = metrics(run)
+    with readable.reading(run.stage("train").metrics):
+        return _facts(run, rows)
+
+
+def metrics(run: RunDir) -> list[dict[str, Any]]:
+    """The train stage's rows, one a step."""
+    return list(readable.rows(run.stage("train").metrics))
+
+
+def _facts(run: RunDir, rows: list[dict[str, Any]]) -> RunFacts:
     judge = run.stage("judge").measures
     return RunFacts(
         name=run.name,
@@ -93,15 +105,16 @@ def gather(run: RunDir) -> RunFacts:
         stages=_stages(run),
         accuracy=_curve(rows, lambda row: row.get("accuracy")),
         heldout=heldout_curve(rows, "accuracy"),
-        all_negative=_curve(rows, lambda row: _ratio(row.get("groups"), "all_negative", "total")),
+        all_negative=_curve(rows, _all_negative),
+        ungraded_share=_overall(rows, "ungraded", "total"),
         rescued=_curve(rows, lambda row: _ratio(row.get("groups"), "rescued", "all_negative")),
         rescued_share=_overall(rows, "rescued", "all_negative"),
         guidance_length=guidance_curve(rows, "length"),
         guided_accuracy=guidance_curve(rows, "accuracy"),
         shortened=shortened_counts(rows),
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
-        benches=run.summaries(),
-        judge=read_json(judge) if judge.exists() else None,
+        benches=[_summary(path) for path in sorted(run.stage("eval").path.glob("*/summary.json"))],
+        judge=readable.document(judge) if judge.exists() else None,
         warnings=_warnings(run),
     )
 
@@ -109,8 +122,14 @@ def gather(run: RunDir) -> RunFacts:
 def _recipe(run: RunDir) -> dict[str, Any]:
     if not run.recipe.exists():
         return {}
-    found = yaml.safe_load(run.recipe.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {}
+    found: dict[str, Any] = to_plain(read_file(run.recipe, Findings()))
+    return found
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    summary = readable.document(path)
+    with readable.reading(path):
+        return {**summary, "bench": str(summary["bench"])}
 
 
 def _curve(rows: list[dict[str, Any]], pick: Any) -> list[Point]:
@@ -141,6 +160,13 @@ def _ratio(groups: Mapping[str, int | None] | None, part: str, whole: str) -> fl
     return (groups.get(part) or 0) / (groups[whole] or 1)
 
 
+def _all_negative(row: Mapping[str, Any]) -> float | None:
+    """None where nothing was graded: no group is known to be all-negative then, and none not to be."""
+    groups = row.get("groups") or {}
+    graded = (groups.get("total") or 0) > (groups.get("ungraded") or 0)
+    return _ratio(groups, "all_negative", "total") if graded else None
+
+
 def _overall(rows: list[dict[str, Any]], part: str, whole: str) -> float | None:
     """The ratio of two group counts summed over all steps."""
     sums = {key: sum((row.get("groups") or {}).get(key) or 0 for row in rows) for key in (part, whole)}
@@ -148,34 +174,37 @@ def _overall(rows: list[dict[str, Any]], part: str, whole: str) -> float | None:
 
 
 def _stages(run: RunDir) -> list[StageFacts]:
-    planned = read_json(run.plan)["stages"] if run.plan.exists() else []
-    names = [(stage["name"], stage.get("kind") or stage["name"]) for stage in planned]
+    planned = readable.document(run.plan) if run.plan.exists() else {"stages": []}
+    with readable.reading(run.plan):
+        names = [(str(stage["name"]), str(stage.get("kind") or stage["name"])) for stage in planned["stages"]]
     return [_stage(name, kind, run.stage(name)) for name, kind in names]
 
 
 def _stage(name: str, kind: str, stage: StageDir) -> StageFacts:
-    seconds, sessions, failed = _worked(stage)
-    status: StageStatus = "not run" if sessions == 0 else "failed" if failed else "unfinished"
+    seconds, sessions, end = _worked(stage)
+    status: StageStatus = "not run" if sessions == 0 else end
     if stage.done.exists():
         status = "done"
     return StageFacts(name, kind, status, seconds, sessions, shared=stage.path.is_symlink())
 
 
-def _worked(stage: StageDir) -> tuple[float | None, int, bool]:
-    """Seconds of work, sessions, and whether the last one failed: a killed session ends with its last event."""
-    events = read_events(stage.events)
+def _worked(stage: StageDir) -> tuple[float | None, int, Literal["unfinished", "stopped", "failed"]]:
+    """Seconds of work, sessions, and how the last one ended: a killed session ends with its last event."""
+    events = readable.events(stage.events)
     starts = [i for i, event in enumerate(events) if event.event == "started"]
     if not starts:
-        return None, 0, False
+        return None, 0, "unfinished"
     bounds = pairwise([*starts, len(events)])
-    return sum(events[b - 1].time - events[a].time for a, b in bounds), len(starts), events[-1].event == "failed"
+    worked = sum(events[b - 1].time - events[a].time for a, b in bounds)
+    return worked, len(starts), how_it_ended(events[-1]) if events[-1].event == "failed" else "unfinished"
 
 
 def _warnings(run: RunDir) -> list[str]:
     """The plan's warnings and those of the stages, equal ones once, in order."""
-    planned = read_json(run.plan).get("warnings") or [] if run.plan.exists() else []
-    said = [_finding(warning) for warning in planned]
-    told = [f"{e.stage}: {warning_text(e)}" for e in read_events(run.events) if e.event == "warning"]
+    planned = readable.document(run.plan).get("warnings") or [] if run.plan.exists() else []
+    with readable.reading(run.plan):
+        said = [_finding(warning) for warning in planned]
+    told = [f"{e.stage}: {warning_text(e)}" for e in readable.events(run.events) if e.event == "warning"]
     counts: dict[str, int] = {}
     for text in [*said, *told]:
         counts[text] = counts.get(text, 0) + 1

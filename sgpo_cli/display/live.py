@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sgpo_cli.display import words
 from sgpo_cli.display.bars import progress_bar
-from sgpo_cli.display.state import Pace, RunState, StageState, warning_text
+from sgpo_cli.display.state import Pace, RunState, StageState, how_it_ended, warning_text
 from sgpo_cli.display.view import live_view, plain_line
 from sgpo_cli.runs.events import Event
 
@@ -28,8 +28,8 @@ class _Screen:
         self.live = Live(console=console, get_renderable=view, refresh_per_second=4) if animated else None
 
     def line(self, text: str | Text) -> None:
-        """A line that stays, above the live area; never wrapped."""
-        self.console.print(text, soft_wrap=True)
+        """A line that stays, above the live area: wrapped at words on a terminal, never in a log."""
+        self.console.print(text, soft_wrap=self.live is None)
 
 
 class RunDisplay:
@@ -67,7 +67,8 @@ class RunDisplay:
         elif stage.status == "skipped":
             self._screen.line(f"{stage.name}: already finished, kept as it is")
         elif event.event in ("finished", "failed"):
-            self._screen.line(f"{stage.name}: {event.event} after {words.duration(stage.seconds(event.time))}")
+            how = event.event if event.event == "finished" else how_it_ended(event)
+            self._screen.line(f"{stage.name}: {how} after {words.duration(stage.seconds(event.time))}")
         elif measured or self._due(event):
             self._screen.line(plain_line(stage, self.state.train, event.time))
         else:

@@ -63,7 +63,7 @@ def render_document(document: Mapping[str, Any], *, limit: int | None = GROUPS_S
         groups.sort(key=_unlike_rescued)
     shown = groups[: limit or None]
     injected = any(row.get("prefix_tokens") for row in document["rollouts"])
-    parts: list[RenderableType] = [*_ledger(document), legend_text(injected=injected)]
+    parts: list[RenderableType] = [*_ledger(document), legend_text(document["rollouts"], injected=injected)]
     for group in shown:
         parts += [Text(""), *_group(group)]
     if len(shown) < len(groups):

@@ -10,8 +10,10 @@ from typing import Any, Literal
 from sgpo_cli.display.words import visible
 from sgpo_cli.runs.events import Event
 
-Status = Literal["waiting", "running", "done", "skipped", "failed"]
+Status = Literal["waiting", "running", "done", "skipped", "stopped", "failed"]
 _WINDOW_S = 30.0
+SIGNALLED = 128
+"""Exit codes from here on are 128 + the number of a signal."""
 
 
 class Pace:
@@ -72,6 +74,12 @@ class TrainState:
     grad_norm: float | None = None
     guidance: Mapping[str, Any] | None = None
 
+    @property
+    def ungraded(self) -> float | None:
+        """Share of the last step's groups whose outcomes are not known."""
+        total = (self.groups or {}).get("total")
+        return ((self.groups or {}).get("ungraded") or 0) / total if total else None
+
     def take(self, step: int, data: Mapping[str, Any]) -> bool:
         """Adds a metrics event; True when it holds a new held-out measurement."""
         if "accuracy" in data:
@@ -102,7 +110,7 @@ class RunState:
             stage.status = "skipped" if event.data.get("skipped") else "done"
             stage.ended = event.time
         elif event.event == "failed":
-            stage.status, stage.ended = "failed", event.time
+            stage.status, stage.ended = how_it_ended(event), event.time
         return self._advance(stage, event)
 
     def _advance(self, stage: StageState, event: Event) -> bool:
@@ -124,6 +132,11 @@ def _planned(stage: Mapping[str, Any]) -> StageState:
     status: Status = "skipped" if stage.get("status") == "skip" else "waiting"
     estimate = (stage.get("estimate") or {}).get("seconds")
     return StageState(stage["name"], stage.get("kind") or stage["name"], status=status, estimate_s=estimate)
+
+
+def how_it_ended(event: Event) -> Literal["stopped", "failed"]:
+    """What a `failed` event means: a stage that a signal ended politely (exit code 130 or 143) was stopped."""
+    return "stopped" if (event.data.get("exit_code") or 0) >= SIGNALLED else "failed"
 
 
 def warning_text(event: Event) -> str:

@@ -1,11 +1,12 @@
 """Reasoning steps, coloured as judged: right green, the first wrong one red, what follows it dim, as text and as HTML.
 
-Meaning survives without colour: each step carries a mark (`+` right, `x` first wrong, `.` after it, `>` injected).
+Meaning survives without colour: each step carries a mark (`+` right, `x` first wrong, `.` after it, `>` injected). A
+step is called right only by a judge that checked them all; by another, no error was found in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Literal
@@ -16,11 +17,12 @@ from rich.text import Text
 
 from sgpo_cli.display.words import visible
 
-State = Literal["right", "wrong", "after", "unjudged", "injected"]
+State = Literal["right", "passed", "wrong", "after", "unjudged", "injected"]
 
-MARKS: dict[State, str] = {"right": "+", "wrong": "x", "after": ".", "unjudged": " ", "injected": ">"}
+MARKS: dict[State, str] = {"right": "+", "passed": "+", "wrong": "x", "after": ".", "unjudged": " ", "injected": ">"}
 MEANINGS: dict[State, str] = {
     "right": "right",
+    "passed": "no error found",
     "wrong": "first wrong step",
     "after": "after it, not judged",
     "unjudged": "not judged",
@@ -73,27 +75,36 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
 
 
 def _states(verdict: Mapping[str, Any] | None, count: int) -> list[State]:
-    """A state a step. Without a verdict, or when the judge abstained, no step is called right or wrong."""
+    """A state a step. Without a verdict, when the judge abstained, or when it found nothing to check, no step is called
+    right or wrong."""
     first = None if verdict is None or verdict.get("abstained") else verdict.get("first_error")
-    if first is None:
+    if verdict is None or first is None or verdict.get("checked") == 0:
         return ["unjudged"] * count
+    good: State = "right" if _checked_all(verdict) else "passed"
     if first < 0:
-        return ["right"] * count
-    return ["right" if i < first else "wrong" if i == first else "after" for i in range(count)]
+        return [good] * count
+    return [good if i < first else "wrong" if i == first else "after" for i in range(count)]
+
+
+def _checked_all(verdict: Mapping[str, Any]) -> bool:
+    return verdict.get("checked") is not None and verdict["checked"] == verdict.get("num_steps")
 
 
 def verdict_words(verdict: Mapping[str, Any] | None) -> str:
-    """A verdict in words: `step 3 of 11 is wrong: e4 r0 is e61`; steps are counted from 0, as in the files."""
+    """A verdict in words: `first wrong step: 3 (steps 0 to 10): e4 r0 is e61`; counted from 0, as in the files."""
     if verdict is None:
         return "not judged"
     reason = f": {visible(str(verdict['reason']))}" if verdict.get("reason") else ""
     if verdict.get("abstained"):
         return f"{verdict.get('judge') or 'the judge'} abstained{reason}"
     count, checked = verdict.get("num_steps"), verdict.get("checked")
+    if checked == 0:
+        return f"nothing to check: not judged{reason}"
     if verdict["first_error"] < 0:
         seen = f" ({checked} of {count} checked)" if checked is not None and checked != count else ""
         return f"no wrong step found{seen}{reason}"
-    return f"step {verdict['first_error']} of {count} is wrong{reason}"
+    span = f" (steps 0 to {count - 1})" if count and count > 1 else " (the only one)" if count == 1 else ""
+    return f"first wrong step: {verdict['first_error']}{span}{reason}"
 
 
 def is_short(steps: Sequence[Step]) -> bool:
@@ -146,7 +157,18 @@ def _item(step: Step) -> str:
     return f'<li class="{step.state}" title="{title}">{mark}<span>{escape(step.text)}</span></li>'
 
 
-def legend_text(*, injected: bool = False) -> Text:
-    """What the marks mean, on one line; with that of an injected prefix when there is one."""
-    states: tuple[State, ...] = (*(("injected",) if injected else ()), "right", "wrong", "after")
+def legend_states(rows: Iterable[Mapping[str, Any]]) -> list[State]:
+    """The states that occur in the rows, in the order of the legend. `right` and `passed` look the same: where both
+    occur, the mark promises no more than `passed` does."""
+    there = {step.state for row in rows for step in steps_of(row)}
+    return [state for state in MARKS if state in there and not (state == "right" and "passed" in there)]
+
+
+def legend_text(rows: Iterable[Mapping[str, Any]] | None = None, *, injected: bool = False) -> Text:
+    """What the marks mean, on one line; with that of an injected prefix when there is one.
+
+    `+` is `right` only when every judged row among `rows` was checked in all its steps.
+    """
+    good: State = "right" if rows is not None and "right" in legend_states(rows) else "passed"
+    states: tuple[State, ...] = (*(("injected",) if injected else ()), good, "wrong", "after")
     return Text("   ").join(Text(f"{MARKS[s]} {MEANINGS[s]}", style=f"step.{s}") for s in states)

@@ -14,6 +14,7 @@ from rich.text import Text
 from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, gather
 from sgpo_cli.display.guidance import guided_plan, shortened
+from sgpo_cli.errors import UserError
 from sgpo_cli.runs.rundir import RunDir
 
 
@@ -96,6 +97,7 @@ def result_json(run: RunDir) -> dict[str, Any]:
             "first": facts.all_negative[0] if facts.all_negative else None,
             "last": facts.all_negative[-1] if facts.all_negative else None,
         },
+        "ungraded": facts.ungraded_share,
         "guidance": guidance_json(facts),
         "benchmarks": facts.benches,
         "judge": facts.judge,
@@ -139,6 +141,8 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
         lines.append(("held-out accuracy", f"{_from_to(facts.heldout, words.share)}{tail}"))
     if facts.all_negative:
         lines.append(("all-negative groups", _from_to(facts.all_negative, words.percent)))
+    if facts.ungraded_share:
+        lines.append(("ungraded groups", f"{words.percent(facts.ungraded_share)} over all steps: they teach nothing"))
     if facts.rescued_share:
         lines.append(("rescued", f"{words.percent(facts.rescued_share)} of them, over all steps"))
     if facts.guidance_length:
@@ -164,8 +168,8 @@ def _from_to(curve: Sequence[tuple[int, float]], write: Any) -> str:
 def judge_line(judge: Mapping[str, Any]) -> str:
     measures = judge["measures"]
     name = judge.get("card") or judge.get("judge")
-    rows = f"{labelled_rows(measures):,}"
-    return f"{name}: F1 {words.share(measures.get('f1'))} on {rows} rows ({judge['measured_on']})"
+    rows = words.plural(labelled_rows(measures), "row")
+    return f"{name}: F1 {words.share(measures.get('f1'))} on {rows} ({judge.get('measured_on')})"
 
 
 def bench_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
@@ -197,17 +201,22 @@ def pass_at(summary: Mapping[str, Any]) -> str:
 
 
 def judge_table(measures: Mapping[str, Any] | None, *, title: str | None = None) -> RenderableType:
-    """ProcessBench's figures of a judge with their 95% intervals; `measures` is its own document."""
+    """ProcessBench's figures of a judge with their 95% intervals; `measures` is its own document.
+
+    Of a document without labels only the shares without a verdict and with nothing to check are shown.
+    """
+    unmeasured = Text("no labelled rows: the judge was not measured", style="note")
     if not measures:
-        return Text("no labelled rows: the judge was not measured", style="note")
+        return unmeasured
+    labelled = "acc_error" in measures
     table = new_table("figure", "value", "95% interval", "what it is", title=title, right=(1, 2))
-    for key, name, meaning in JUDGE_FIGURES:
+    for key, name, meaning in JUDGE_FIGURES if labelled else UNJUDGED_FIGURES:
         of = {"acc_error": "n_error", "acc_correct": "n_correct"}.get(key)
         rows = f", of {words.plural(measures[of], 'row')}" if of and measures.get(of) is not None else ""
         table.add_row(
             name, words.share(measures.get(key)), words.interval(measure_interval(measures, key)), f"{meaning}{rows}"
         )
-    return table
+    return table if labelled else Group(table, unmeasured)
 
 
 def measure_interval(measures: Mapping[str, Any], key: str) -> Sequence[float] | None:
@@ -225,6 +234,11 @@ JUDGE_FIGURES = (
     ("acc_correct", "acc_correct", "right solutions left alone"),
     ("f1", "F1", "harmonic mean of the two"),
     ("abstained", "abstained", "no verdict; counted as a miss"),
+    ("unchecked", "unchecked", 'nothing to check; here "no error found", in training abstained'),
+)
+UNJUDGED_FIGURES = (
+    ("abstained", "abstained", "no verdict"),
+    ("unchecked", "unchecked", "nothing to check; counts as abstained in training"),
 )
 
 
@@ -239,10 +253,16 @@ def cards_table(cards: Sequence[Mapping[str, Any]], *, kind: str) -> RenderableT
 
 
 def runs_json(runs: Sequence[RunDir]) -> list[dict[str, Any]]:
-    """The document behind `runs_table`."""
+    """The document behind `runs_table`. A run with a damaged file is `unreadable`, with the file under `reason`."""
     rows = []
     for run in runs:
-        facts = gather(run)
+        try:
+            facts = gather(run)
+        except UserError as problem:
+            unknown = dict.fromkeys(("steps", "heldout", "seconds"))
+            told = {"name": run.name, "path": str(run.path), "state": "unreadable", **unknown, "benchmarks": {}}
+            rows.append({**told, "reason": f"{problem.where}: {problem.what}" if problem.where else problem.what})
+            continue
         heldout = facts.heldout[-1][1] if facts.heldout else None
         benches = {bench["bench"]: bench.get("avg_at_k") for bench in facts.benches}
         state = "finished" if facts.finished else _standing(facts)
@@ -263,8 +283,11 @@ def runs_table(runs: Sequence[RunDir]) -> RenderableType:
     if not runs:
         return Text("no runs here yet; start one: sgpo train tiny_sgpo", style="note")
     table = new_table("run", "state", "steps", "held-out", "benchmarks", "time", title="runs", right=(2, 3, 5))
-    for row in runs_json(runs):
+    found = runs_json(runs)
+    for row in found:
         benches = ", ".join(f"{name} {words.share(value)}" for name, value in row["benchmarks"].items())
         time = words.duration(row["seconds"])
-        table.add_row(row["name"], row["state"], str(row["steps"]), words.share(row["heldout"]), benches, time)
-    return table
+        steps = words.number(row["steps"])
+        table.add_row(row["name"], row["state"], steps, words.share(row["heldout"]), benches, time)
+    notes = [Text(f"{row['name']} is unreadable: {row['reason']}", style="note") for row in found if "reason" in row]
+    return Group(table, *notes) if notes else table

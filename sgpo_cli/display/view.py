@@ -15,6 +15,7 @@ _STYLES: dict[Status, tuple[str, str]] = {
     "running": ("▶", "title"),
     "skipped": ("↷", "quiet"),
     "waiting": ("·", "quiet"),
+    "stopped": ("‖", "note"),
     "failed": ("✗", "bad"),
 }
 
@@ -66,6 +67,8 @@ def _train_figures(train: TrainState) -> list[Text]:
     if train.groups:
         lines.append(_figure("groups", str(train.groups.get("total") or ""), group_bar(train.groups)))
         lines.append(Text(" " * 18).append_text(group_legend(train.groups)))
+        if train.ungraded:
+            lines.append(_figure("ungraded groups", words.percent(train.ungraded), "the verifier could not tell"))
     if train.guidance:
         guided = f"accuracy of the guided {words.share(train.guidance.get('accuracy'))}"
         lines.append(_figure("guidance length", words.number(train.guidance.get("length")), guided))
@@ -75,7 +78,7 @@ def _train_figures(train: TrainState) -> list[Text]:
 
 
 def _figure(name: str, value: str, picture: str | Text) -> Text:
-    line = Text(no_wrap=True).append(f"{name:<17} ", style="quiet")
+    line = Text().append(f"{name:<17} ", style="quiet")
     line.append(f"{value:<7} ", style="title" if name.startswith("held-out") else "default")
     return line.append(picture) if isinstance(picture, str) else line.append_text(picture)
 
@@ -107,6 +110,8 @@ def train_parts(train: TrainState) -> list[str]:
         negative, total = train.groups.get("all_negative"), train.groups.get("total")
         rescued = f" ({train.groups['rescued']} rescued)" if train.groups.get("rescued") else ""
         parts.append(f"{negative} of {total} groups all-negative{rescued}")
+        if train.ungraded:
+            parts.append(f"ungraded groups {words.percent(train.ungraded)}")
     if train.guidance:
         parts.append(f"guidance {words.number(train.guidance.get('length'))}")
         parts.append(f"guided accuracy {words.share(train.guidance.get('accuracy'))}")

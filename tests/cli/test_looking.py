@@ -105,3 +105,56 @@ def test_judge_without_in_labels_the_newest_runs_rollouts(run_here: Path) -> Non
     assert sgpo("judge", "--out", "labels.jsonl", "--judge", "hops_oracle", cwd=run_here).returncode == 0
     other = sgpo("judge", "--out", "labels.jsonl", "--judge", "arithmetic", cwd=run_here)
     assert other.returncode == 2 and "--overwrite" in other.stderr
+
+
+def test_judge_of_a_runs_file_uses_the_runs_task(run_here: Path) -> None:
+    """The oracle must know the run's facts (12 entities here, 100 by default), however its rollouts are named."""
+    for number, source in enumerate([[], ["tiny_sgpo"], ["runs/tiny_sgpo/stages/train/rollouts.jsonl"]]):
+        told = sgpo("judge", *source, "--out", f"labels{number}.jsonl", "--judge", "hops_oracle", cwd=run_here)
+        assert told.returncode == 0, told.stderr
+        assert "settings of task hops: those of run tiny_sgpo" in told.stdout
+    first, second, third = ([r["verdict"] for r in rows(run_here / f"labels{n}.jsonl")] for n in range(3))
+    assert first == second == third
+    in_training = {
+        (r["step"], r["group"], r["sample"]): r["verdict"]
+        for r in rows(run_here / "runs/tiny_sgpo/stages/train/rollouts.jsonl")
+        if r["verdict"] is not None
+    }
+    offline = {(r["step"], r["group"], r["sample"]): r["verdict"] for r in rows(run_here / "labels0.jsonl")}
+    assert in_training and all(offline[key] == verdict for key, verdict in in_training.items())
+
+
+def test_judge_refuses_a_directory_as_output(run_here: Path) -> None:
+    told = sgpo("judge", "--out", ".", "--judge", "hops_oracle", cwd=run_here)
+    assert told.returncode == 2 and "directory" in told.stderr and "Traceback" not in told.stderr
+
+
+def test_plan_tells_what_train_would_refuse(run_here: Path) -> None:
+    planned = sgpo("plan", "tiny_sgpo", "rescue.beta=3", "--json", cwd=run_here)
+    (warning,) = json.loads(planned.stdout)["warnings"]
+    assert "made from other settings" in warning["what"] and "--restart" in warning["fix"]
+
+
+def test_benches_measured_one_after_the_other_share_a_directory(run_here: Path) -> None:
+    (run_here / "sums.jsonl").write_text('{"problem": "1 + 1?", "answer": "2"}\n')
+    (run_here / "sums.yaml").write_text("# One sum.\nfile: sums.jsonl\nsampling: {max_new_tokens: 8}\n")
+    first = sgpo("eval", "--bench", "hops", "--limit", "4", "--out", "out", cwd=run_here)
+    second = sgpo("eval", "--bench", "./sums.yaml", "--out", "out", cwd=run_here)
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    assert (run_here / "out/hops/summary.json").exists() and (run_here / "out/sums/summary.json").exists()
+
+
+def test_responses_take_no_sampling_options(tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"problem": "x", "response": "y"}\n')
+    told = sgpo("eval", "--bench", "gsm8k", "--responses", "answers.jsonl", "--limit", "3", "--k", "2", cwd=tmp_path)
+    assert told.returncode == 2 and "--k, --limit" in told.stderr
+
+
+def test_a_policy_that_was_deleted_is_made_again(run_here: Path) -> None:
+    final = run_here / "runs/tiny_sgpo/stages/train/final"
+    weights = (final / "model.safetensors").read_bytes()
+    shutil.rmtree(final)
+    assert "no trained policy" in sgpo("eval", "--bench", "hops", "--model", "tiny_sgpo", cwd=run_here).stderr
+    again = sgpo("train", "runs/tiny_sgpo/recipe.yaml", cwd=run_here)
+    assert again.returncode == 0, again.stderr
+    assert (final / "model.safetensors").read_bytes() == weights

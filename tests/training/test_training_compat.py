@@ -10,13 +10,24 @@ import pytest
 from trl import GRPOTrainer
 
 import sgpo_cli.training
-from sgpo_cli.training.trl_compat import PRIVATE, ScoredBatchTrainer
+from sgpo_cli.training.trl_compat import CALLED, PRIVATE, ScoredBatchTrainer
 
 
-@pytest.mark.parametrize("name", sorted(PRIVATE))
+@pytest.mark.parametrize("name", sorted({**PRIVATE, **CALLED}))
 def test_signature(name: str) -> None:
     theirs = inspect.signature(inspect.unwrap(getattr(GRPOTrainer, name)))
-    assert list(theirs.parameters) == PRIVATE[name]
+    assert list(theirs.parameters) == {**PRIVATE, **CALLED}[name]
+
+
+def test_what_we_call_of_theirs_is_listed() -> None:
+    tree = ast.parse(inspect.getsource(ScoredBatchTrainer))
+    called = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("_")
+    }
+    theirs = {name for kind in GRPOTrainer.__mro__ for name in vars(kind) if not name.startswith("__")}
+    assert (called & theirs) - set(PRIVATE) == set(CALLED)
 
 
 def test_we_override_no_other_private_method_of_theirs() -> None:
@@ -32,6 +43,10 @@ def test_what_we_read_of_it_is_still_there() -> None:
         "self.eos_token_ids = ",
         '"advantages": advantages',
         "self.reward_weights = ",
+        "if self.rollout_func is not None:",
+        "output = self.rollout_func(prompts, self)",
+        'extra_fields.pop("env_mask", None)',
+        "torch.nan_to_num(per_token_logps_diff, nan=0.0)",
     ):
         assert used in source, used
 

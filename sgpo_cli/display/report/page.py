@@ -9,20 +9,19 @@ from typing import Any
 import yaml
 
 from sgpo_cli import __version__
-from sgpo_cli.display import words
-from sgpo_cli.display.facts import RunFacts, flat, gather
-from sgpo_cli.display.report.cards import card, marks, picked_groups
+from sgpo_cli.display import readable, words
+from sgpo_cli.display.facts import RunFacts, flat, gather, metrics
+from sgpo_cli.display.report.cards import card, how_chosen, marks, picked_groups
 from sgpo_cli.display.report.figures import figures
 from sgpo_cli.display.report.svg import whisker
 from sgpo_cli.display.tables import JUDGE_FIGURES, labelled_rows, measure_interval, pass_at
-from sgpo_cli.runs.files import read_json
 from sgpo_cli.runs.rundir import RunDir
 
 
 def page(run: RunDir) -> dict[str, Any]:
     """Everything the template shows; a part that the run does not have is None or empty."""
     facts = gather(run)
-    rows = run.metrics()
+    rows = metrics(run)
     picked = picked_groups(run, rows)
     return {
         "name": facts.name,
@@ -37,13 +36,13 @@ def page(run: RunDir) -> dict[str, Any]:
         "judge": judge_part(facts),
         "groups": [card(one) for one in picked],
         "marks": marks(picked),
-        "rescued": any(one.what == "rescued" for one in picked),
+        "chosen": how_chosen(picked),
         "warnings": facts.warnings,
         "stages": stage_rows(facts),
         "total": words.duration(facts.seconds),
         "settings": settings(facts.recipe),
         "yaml": words.visible(yaml.safe_dump(facts.recipe, sort_keys=False, allow_unicode=True)),
-        "env": flat(read_json(run.env)) if run.env.exists() else {},
+        "env": flat(readable.document(run.env)) if run.env.exists() else {},
         "path": str(run.path),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "version": __version__,
@@ -95,12 +94,12 @@ def state_sentence(facts: RunFacts) -> str | None:
     if stage is None:
         return None
     at = f", at step {facts.steps}" if stage.kind == "train" and facts.steps else ""
-    how = {"unfinished": "was begun", "failed": "failed", "not run": "has not begun"}[stage.status]
+    how = {"unfinished": "was begun", "stopped": "was stopped", "failed": "failed", "not run": "has not begun"}[stage.status]
     return f"This run is not finished: its stage {stage.name} {how}{at}. The same command goes on from there."
 
 
 def tiles(facts: RunFacts) -> list[dict[str, str]]:
-    """The four or five numbers to look at first."""
+    """The four to six numbers to look at first."""
     found = []
     for bench in facts.benches[:2]:
         found.append(
@@ -113,6 +112,9 @@ def tiles(facts: RunFacts) -> list[dict[str, str]]:
     if facts.all_negative:
         note = f"from {words.percent(facts.all_negative[0][1])} at step {facts.all_negative[0][0]}"
         found.append({"name": "all-negative groups", "value": words.percent(facts.all_negative[-1][1]), "note": note})
+    if facts.ungraded_share:
+        value = words.percent(facts.ungraded_share)
+        found.append({"name": "ungraded groups", "value": value, "note": "over all steps: they teach nothing"})
     if facts.judge and facts.judge.get("measures"):
         floor = f", floor {facts.judge['floor']}" if facts.judge.get("floor") is not None else ""
         found.append(_tile("judge's F1", facts.judge["measures"].get("f1"), f"{facts.judge.get('card')}{floor}"))
@@ -188,14 +190,26 @@ def judge_part(facts: RunFacts) -> dict[str, Any] | None:
     return {
         "name": judge.get("card") or judge.get("judge"),
         "on": judge.get("measured_on"),
-        "labelled": f"{labelled_rows(measures):,}",
+        "labelled": words.plural(labelled_rows(measures), "labelled row"),
         "rows": rows if measures else [],
         "reason": judge.get("reason"),
-        "abstained": words.percent(judge.get("abstained")),
+        "silent": silent_lines(judge),
         "rollouts": words.number(judge.get("rows")),
         "calls": words.number(judge.get("calls")),
         "seconds": words.duration(judge.get("judge_seconds") or judge.get("seconds")),
     }
+
+
+def silent_lines(judge: dict[str, Any]) -> list[tuple[str, str]]:
+    """How often the judge said nothing of the warm start's rollouts. In judge.json, `abstained` holds both shares and
+    `unchecked` the second; files written before it was kept have only their sum."""
+    both, unchecked = judge.get("abstained"), judge.get("unchecked")
+    if both is None or unchecked is None:
+        return [("abstained (no verdict) or nothing to check", words.percent(both))]
+    return [
+        ("abstained (no verdict)", words.percent(max(0.0, both - unchecked))),
+        ("nothing to check (counts as abstained in training)", words.percent(unchecked)),
+    ]
 
 
 def stage_rows(facts: RunFacts) -> list[dict[str, str]]:

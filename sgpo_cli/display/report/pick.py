@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from sgpo_cli.display.groups import Row, class_of, groups_of, was_rescued
 
 # (what, how many parts the run is cut into): from each part one group is shown.
-_WANTED = (("rescued", 3), ("mixed", 2), ("no signal", 1))
+_WANTED = (("rescued", 3), ("mixed", 2), ("no signal", 1), ("ungraded", 1))
+_WITHOUT_RESCUE = (("no signal", 3), ("mixed", 2), ("ungraded", 1))
+# Only where there is nothing of these: a run in which no group, or every group, got a signal still shows rollouts.
+_NOTHING_ELSE = ((("ungraded", 3),), (("all_correct", 1),))
 _WHEN = {1: ("",), 2: ("early", "late"), 3: ("early", "middle", "late")}
 
 
@@ -22,10 +25,11 @@ class Picked:
 
 
 def pick(rows: Iterable[Row], *, first: int, last: int) -> list[Picked]:
-    """Up to six groups of the steps `first` to `last`: the rescued ones first, each kind in the order of the run.
+    """Up to seven groups of the steps `first` to `last`: the rescued ones first, each kind in the order of the run.
 
     Rescued: the most different rewards. Mixed: nearest to half right. No signal: the first all-negative group that got
-    no advantage (all of GRPO's are). In a run without rescue, those stand in the rescued groups' place.
+    no advantage (all of GRPO's are). In a run without rescue, those stand in the rescued groups' place. One ungraded
+    group is shown, or three when none was ever graded; an all-correct one only where there is no other.
     """
     best: dict[tuple[str, int], tuple[float, list[Row]]] = {}
     for group in groups_of(rows):
@@ -48,10 +52,9 @@ def _interest(group: Sequence[Row]) -> tuple[str, float]:
 
 
 def _parts(what: str) -> list[tuple[str, int]]:
-    """A group without a signal is a candidate twice: on its own, and in the place of rescued ones."""
-    return [(what, parts) for kind, parts in _WANTED if kind == what] + (
-        [("no signal", 3)] if what == "no signal" else []
-    )
+    """In which lists a group is a candidate: one without a signal stands on its own, or in the rescued ones' place."""
+    wanted = dict.fromkeys([*_WANTED, *_WITHOUT_RESCUE, *(one for more in _NOTHING_ELSE for one in more)])
+    return [(kind, parts) for kind, parts in wanted if kind == what]
 
 
 def _part(step: int, first: int, last: int, parts: int) -> int:
@@ -59,8 +62,10 @@ def _part(step: int, first: int, last: int, parts: int) -> int:
 
 
 def _chosen(best: dict[tuple[str, int], tuple[float, list[Row]]]) -> list[Picked]:
-    rescued = any(key.startswith("rescued") for key, _ in best)
-    wanted = _WANTED if rescued else (("no signal", 3), ("mixed", 2))
+    kinds = {key.partition("/")[0] for key, _ in best}
+    wanted: tuple[tuple[str, int], ...] = _WANTED if "rescued" in kinds else _WITHOUT_RESCUE
+    if not kinds & {"rescued", "no signal", "mixed"}:
+        wanted = next((more for more in _NOTHING_ELSE if more[0][0] in kinds), ())
     return [
         Picked(kind, _WHEN[parts][part], best[(f"{kind}/{parts}", part)][1])
         for kind, parts in wanted
