@@ -3,10 +3,10 @@
     python benchmarks/guided_overhead.py [--steps 60] [--budget shared|extra]
 
 One run of recipe tiny_guided_fixed's shape on random weights, every second step without its prefixes, so that both
-kinds meet the same machine. Nothing ends early, so that under `budget: shared` every response of either kind has 13 tokens,
-6 of them injected in a guided one, and under `extra` every rollout samples 13, after the 6 injected. Prints the ratio
-of the medians. Under shared, the recipes' budget, it fails above 1.15. Extra is only reported: there a batch is as wide
-as its longest row, so that 6 tokens more on a quarter of the rows are 6 columns more for all.
+kinds meet the same machine. Nothing ends early: under `budget: shared` every response of either kind has 13 tokens, 6
+of them injected in a guided one; under `extra` every rollout samples 13, after the 6 injected. Prints the ratio of the
+medians. Under shared, the recipes' budget, it fails above 1.15. Extra is only reported: a batch is as wide as its
+longest row, so that 6 tokens more on a quarter of the rows are 6 columns more for all.
 """
 
 from __future__ import annotations

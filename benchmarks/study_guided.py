@@ -17,7 +17,7 @@ from study_tiny import Arm, Figures, figures, spread, table, train, warm_start
 
 MARKS = ("<!-- study_guided: begin -->", "<!-- study_guided: end -->")
 IN_LOSS = ("guidance.loss_on_prefix=true",)
-STEADY = ("guidance.kind=steady", "guidance.max_length=9")
+STEADY = ("guidance.kind=steady", "guidance.length=6", "guidance.max_length=9", "guidance.loss_on_prefix=false")
 
 GRPO = Arm("GRPO", "tiny_grpo")
 SGPO = Arm("SGPO, oracle judge", "tiny_sgpo")

@@ -34,6 +34,7 @@ def judge(
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.live import progress
     from sgpo_cli.display.tables import judge_table
+    from sgpo_cli.display.words import plural
     from sgpo_cli.judging.label import Progress, label_file
     from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint
     from sgpo_cli.recipe.cards import find_card
@@ -68,11 +69,11 @@ def judge(
             )
         except Interrupted as stop:
             raise Interrupted(stop.what, code=stop.exit_code, fix="the same command goes on") from stop
-    table = judge_table(summary.to_json() if summary.measures else None, title=f"{judge_name} on {rows}")
+    table = judge_table(summary.to_json(), title=f"{judge_name} on {rows}")
     screen.show(table, summary.to_json())
     if summary.complete:
         screen.say("complete already: same input, same judge; nothing was done")
-    counts = f"{summary.total} rows, {summary.no_error} without an error found, {summary.abstained} abstained"
+    counts = f"{plural(summary.total, 'row')}, {summary.no_error} without an error found, {summary.abstained} abstained"
     screen.say(f"labelled: {out} ({counts})")
     if examples:
         _show(out, examples, screen)
@@ -126,7 +127,7 @@ def _show(out: Path, examples: int, screen: Screen) -> None:
 
     rows = list(islice(read_jsonl(out), 1000))
     rows.sort(key=lambda row: row["verdict"]["first_error"] in (None, -1))
-    screen.out.print(legend_text())
+    screen.out.print(legend_text(rows[:examples]))
     for row in rows[:examples]:
         ends, at = [], 0
         for step in row["steps"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,26 @@ def _parse(line: str, place: str) -> dict[str, Any]:
         value = json.loads(line)
     except json.JSONDecodeError as problem:
         raise UserError(f"not JSON: {problem.msg} (column {problem.colno})", where=place, fix=_one_a_line) from None
+    except (RecursionError, ValueError) as problem:  # of numbers, Python reads at most 4300 digits
+        reason = "nested too deeply" if isinstance(problem, RecursionError) else "a number is too long"
+        raise UserError(f"not JSON that can be read: {reason}", where=place, fix=_one_a_line) from None
     if not isinstance(value, dict):
         raise UserError(f"a row must be a JSON object, this is a {type(value).__name__}", where=place, fix=_one_a_line)
+    refuse_half_pairs(value, line, place)
     return value
+
+
+def refuse_half_pairs(row: Mapping[str, Any], line: str, place: str) -> None:
+    """`UserError` for a row, read from `line`, whose text holds half of a surrogate pair (`"\\ud800"`): JSON can spell
+    it, but no UTF-8 file can hold it, and it would fail only where it is written."""
+    if "\\ud" not in line.lower():  # the only way to spell one
+        return
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as problem:
+        half = f"\\u{ord(problem.object[problem.start]):04x}"
+        what = f"its text holds {half}, half of a surrogate pair: that is no character"
+        raise UserError(what, where=place, fix="write the whole pair, or \\ufffd in its place") from None
 
 
 _one_a_line = "write one JSON object a line (JSON lines)"

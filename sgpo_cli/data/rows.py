@@ -6,6 +6,7 @@ sources import `datasets` when they are used.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,9 +105,12 @@ def _number(values: Mapping[str, Any], column: str | None, where: str) -> float 
     if value is None:
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"column {column!r} must hold numbers, this row has {value!r}", where=where) from None
+    if not math.isfinite(number):
+        raise UserError(f"column {column!r} must hold finite numbers, this row has {value!r}", where=where)
+    return number
 
 
 def _aliases(value: Any, column: str, where: str) -> list[str]:
@@ -142,8 +146,9 @@ def split_heldout(rows: Sequence[Row], n: int, seed: int = HELDOUT_SEED) -> tupl
         return list(rows), []
     texts = list(dict.fromkeys(row.problem.strip() for row in rows))
     if n >= len(texts):
+        only = "is only 1" if len(texts) == 1 else f"are only {len(texts)} different ones"
         raise UserError(
-            f"data.heldout sets {n} problems aside, but there are only {len(texts)} different ones",
+            f"data.heldout sets {n} problem{'s' * (n != 1)} aside, but there {only}",
             fix="lower data.heldout, or bring more data",
         )
     aside = set(random.Random(f"heldout {seed}").sample(texts, n))

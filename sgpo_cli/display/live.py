@@ -134,7 +134,8 @@ class progress:
 
     def _summary(self) -> str:
         took = words.duration(self.job.seconds(time.time()))
-        unit = f" {self.unit}" if self.unit else ""
+        one = self.job.step == 1 and self.unit.endswith("s")
+        unit = f" {self.unit.removesuffix('s') if one else self.unit}" if self.unit else ""
         return f"{self.job.name}: {self.job.step:,}{unit} in {took}{self._counted()}"
 
     def _view(self) -> RenderableType:

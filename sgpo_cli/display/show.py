@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from sgpo_cli.display import words
+from sgpo_cli.display import readable, words
 from sgpo_cli.display.bars import group_bar, group_legend
 from sgpo_cli.display.groups import Row, class_of, class_words, groups_of, reason_words, was_rescued
 from sgpo_cli.display.guidance import shortened
@@ -25,8 +25,9 @@ RESPONSE_CHARS = 4000
 
 def step_json(run: RunDir, step: int, group: int | None = None) -> dict[str, Any]:
     """The document behind `render_step`: the step's metrics row and its rollouts; `UserError` when there are none."""
-    rows = [row for row in run.rollouts(step) if group is None or row["group"] == group]
-    metrics = next((row for row in run.metrics() if row["step"] == step), None)
+    there = (row for row in readable.rows(run.stage("train").rollouts) if row["step"] == step)
+    rows = [row for row in there if group is None or row.get("group") == group]
+    metrics = next((row for row in readable.rows(run.stage("train").metrics) if row["step"] == step), None)
     if not rows:
         raise _nothing_there(run, step, group)
     return {"run": str(run.path), "step": step, "metrics": metrics, "rollouts": rows}
@@ -35,7 +36,7 @@ def step_json(run: RunDir, step: int, group: int | None = None) -> dict[str, Any
 def _nothing_there(run: RunDir, step: int, group: int | None) -> UserError:
     """Says what there is in place of what was asked for; reads the whole file, which only a mistake costs."""
     there: dict[int, set[int]] = {}
-    for row in run.rollouts():
+    for row in readable.rows(run.stage("train").rollouts):
         there.setdefault(row["step"], set()).add(row["group"])
     if not there:
         return UserError(f"run {run.name!r} has no rollouts yet", fix=f"sgpo list shows how far it is; {run.path}")

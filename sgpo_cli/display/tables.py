@@ -259,9 +259,9 @@ def runs_json(runs: Sequence[RunDir]) -> list[dict[str, Any]]:
         try:
             facts = gather(run)
         except UserError as problem:
-            unknown = dict.fromkeys(("steps", "heldout", "seconds"))
-            told = {"name": run.name, "path": str(run.path), "state": "unreadable", **unknown, "benchmarks": {}}
-            rows.append({**told, "reason": f"{problem.where}: {problem.what}" if problem.where else problem.what})
+            unknown: dict[str, Any] = {"steps": None, "heldout": None, "benchmarks": {}, "seconds": None}
+            reason = f"{problem.where}: {problem.what}" if problem.where else problem.what
+            rows.append({"name": run.name, "path": str(run.path), "state": "unreadable", **unknown, "reason": reason})
             continue
         heldout = facts.heldout[-1][1] if facts.heldout else None
         benches = {bench["bench"]: bench.get("avg_at_k") for bench in facts.benches}

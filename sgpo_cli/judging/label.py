@@ -16,7 +16,7 @@ from pathlib import Path
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.judging.label_rows import Item, Row, Source
 from sgpo_cli.judging.label_store import Job, LabelStore, read_labelled
-from sgpo_cli.judging.measure import Measures, Tally
+from sgpo_cli.judging.measure import Measures, Tally, nothing_checked
 from sgpo_cli.judging.verdict import Judge, Verdict
 
 BATCH = 64
@@ -36,7 +36,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class LabelSummary:
     """What came out: counts of rows, `resumed` of them judged by an earlier process, and ProcessBench's figures when
-    labels were present. `complete` tells that OUT was there already and nothing was done."""
+    labels were present. `unchecked` rows have a verdict, but nothing in them could be checked. `complete` tells that
+    OUT was there already and nothing was done."""
 
     out: Path
     judge: str
@@ -52,12 +53,14 @@ class LabelSummary:
     def to_json(self) -> dict[str, object]:
         """One object: how it went, the counts under `rows`, and ProcessBench's figures when there were labels.
 
-        `abstained` is a share: of the labelled rows when there are any, of all rows otherwise.
+        `abstained` and `unchecked` are shares: of the labelled rows when there are any, of all rows otherwise.
+        `complete`: OUT is whole; `nothing_to_do`: it was before.
         """
         return {
             "out": str(self.out),
             "judge": self.judge,
-            "complete": self.complete,
+            "complete": True,  # there is no summary of an output that is not
+            "nothing_to_do": self.complete,
             "seconds": self.seconds,
             "rows": {
                 "total": self.total,
@@ -67,6 +70,7 @@ class LabelSummary:
                 "resumed": self.resumed,
             },
             "abstained": self.abstained / self.total,
+            "unchecked": self.unchecked / self.total,
             **(self.measures.to_json() if self.measures else {}),
         }
 
@@ -85,7 +89,7 @@ class _Counts:
         self.rows += 1
         self.abstained += verdict.abstained
         self.no_error += verdict.first_error == -1
-        self.unchecked += verdict.checked == 0
+        self.unchecked += nothing_checked(verdict)
         if label is not None:
             self.labels.add(verdict, label)
 
@@ -117,7 +121,7 @@ def label_file(
     every = rows.check()
     total = len(range(shard[0], every, shard[1]))
     if not total:
-        raise UserError(f"shard {shard[0]}/{shard[1]} of {source} has no rows", fix=f"the file has {every}")
+        raise UserError(f"shard {shard[0]}/{shard[1]} of {source} has no rows", fix=f"the file has {every} in all")
     job = Job(rows.digest, judge.name, fingerprint, shard, total)
     counts = _Counts()
     with LabelStore(out, job, overwrite=overwrite) as store:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sgpo_cli.data.jsonl import refuse_half_pairs
 from sgpo_cli.errors import UserError
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Solution, Verdict
@@ -67,15 +68,19 @@ class Source:
 
 def _row(line: bytes, where: str) -> Row:
     try:
-        row = json.loads(line.decode("utf-8-sig" if where.endswith(":1") else "utf-8"))
+        text = line.decode("utf-8-sig" if where.endswith(":1") else "utf-8")
+        row = json.loads(text)
     except json.JSONDecodeError as problem:
-        raise UserError(f"not JSON: {problem.msg} at column {problem.colno}", where=where) from None
+        raise UserError(f"not JSON: {problem.msg} (column {problem.colno})", where=where) from None
     except UnicodeDecodeError:
         raise UserError("not UTF-8 text", where=where) from None
     except RecursionError:
         raise UserError("not JSON that can be read: nested too deeply", where=where) from None
+    except ValueError:  # Python reads no integer of more than 4300 digits
+        raise UserError("not JSON that can be read: a number is too long", where=where) from None
     if not isinstance(row, dict):
         raise UserError("not a JSON object", where=where)
+    refuse_half_pairs(row, text, where)
     return row
 
 

@@ -1,7 +1,8 @@
 """How good a judge is on labelled solutions: ProcessBench's figures (arXiv 2412.06559), with intervals.
 
 `acc_error`: share of the wrong solutions whose first wrong step the judge names exactly; `acc_correct`: share of the
-correct ones in which it finds none; `f1`: their harmonic mean. An abstention is a miss in either class.
+correct ones in which it finds none; `f1`: their harmonic mean. An abstention is a miss in either class. `unchecked`:
+share of the rows in which the judge found nothing to check, and so no error; in training they count as abstained.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Measures:
     acc_correct: float | None
     f1: float | None
     abstained: float | None
+    unchecked: float | None
     n_error: int
     n_correct: int
     acc_error_ci95: Interval | None
@@ -51,6 +53,7 @@ class Tally:
     hit_error: int = 0
     hit_correct: int = 0
     abstained: int = 0
+    unchecked: int = 0
 
     def add(self, verdict: Verdict, label: int) -> None:
         """`label`: 0-based index of the first wrong step, -1 for none."""
@@ -62,6 +65,7 @@ class Tally:
             self.n_error += 1
             self.hit_error += hit
         self.abstained += verdict.abstained
+        self.unchecked += nothing_checked(verdict)
 
     def measures(self, *, seed: int = 0) -> Measures:
         rows = self.n_error + self.n_correct
@@ -74,12 +78,13 @@ class Tally:
         if not self.n_correct:
             reasons["acc_correct"] = reasons["f1"] = _NO_CORRECT
         if not rows:
-            reasons["abstained"] = reasons["f1"] = "no labelled solution"
+            reasons["abstained"] = reasons["unchecked"] = reasons["f1"] = "no labelled solution"
         return Measures(
             acc_error=acc_error,
             acc_correct=acc_correct,
             f1=f1,
             abstained=self.abstained / rows if rows else None,
+            unchecked=self.unchecked / rows if rows else None,
             n_error=self.n_error,
             n_correct=self.n_correct,
             acc_error_ci95=wilson(self.hit_error, self.n_error) if self.n_error else None,
@@ -101,6 +106,11 @@ class Tally:
             for _ in range(DRAWS)
         )
         return min(f1, draws[int(0.025 * DRAWS)]), max(f1, draws[int(0.975 * DRAWS) - 1])
+
+
+def nothing_checked(verdict: Verdict) -> bool:
+    """Whether the judge gave a verdict though it found no step that it could examine."""
+    return not verdict.abstained and verdict.checked == 0
 
 
 def processbench(pairs: Iterable[tuple[Verdict, int]], *, seed: int = 0) -> Measures:

@@ -72,7 +72,16 @@ def find_card(kind: Kind, name: str | Path, *, beside: Sequence[Path] = ()) -> P
     names = [card.name for card in list_cards(kind, beside=beside)]
     looked = ", ".join(dict.fromkeys(shown(place) for place in places))
     advice = did_you_mean(text, names, f"{_ONE[kind]}s")
-    raise UserError(f"no {_ONE[kind]} {text!r}", fix=f"{advice} (looked in {looked})")
+    raise UserError(f"no {_ONE[kind]} {text!r}", fix=f"{_file_here(text)}{advice} (looked in {looked})")
+
+
+def _file_here(text: str) -> str:
+    """Advice where a name is no card, but a file of that name lies here: only its path reaches it."""
+    for suffix in _SUFFIXES:
+        found = look(f"{text}{suffix}", [Path.cwd()])
+        if found is not None and found.is_file():
+            return f"for the file here write ./{text}{suffix}; "
+    return ""
 
 
 def _near_paths(kind: Kind, text: str) -> str:

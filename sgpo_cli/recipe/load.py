@@ -82,9 +82,14 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = (), *, chec
     tree = overrides_.apply(tree, overrides, findings)
     _default_name(tree, path)
     tree = interpolate(tree, to_dict(Recipe(name="")), findings)
-    resolve_paths(tree, path, findings)
+    resolve_paths(tree, path, findings, names=check)
     recipe = read(Recipe, tree, findings)
     places = {key: node.place for key, node in walk(tree)}
+    if not isinstance(recipe, Recipe):
+        # Only a name is required: with another in its place the rest can be checked all the same.
+        assert isinstance(tree.value, dict)
+        tree.value["name"] = Node(path.stem, Place(file=path))
+        recipe = read(Recipe, tree, Findings())
     warnings: list[Mistake] = []
     if check and isinstance(recipe, Recipe):
         from sgpo_cli.recipe.checks import check_recipe

@@ -18,19 +18,27 @@ Scalar = None | bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: a line (1-based) of a file, or a key=value of the command line."""
+    """Where a value stands: a line (1-based) of a file, or a key=value of the command line, with its `text`."""
 
     file: Path | None = None
     line: int | None = None
     override: int | None = None
+    text: str | None = None
 
     def __str__(self) -> str:
         if self.override is not None:
-            return f"override {self.override}"
+            said = f" ({_short(self.text)})" if self.text else ""
+            return f"override {self.override}{said}"
         if self.file is None:
             return "here"
         name = shown(self.file)
         return name if self.line is None else f"{name}:{self.line}"
+
+
+def _short(text: str) -> str:
+    """One line of at most 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 def shown(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 The value is YAML (`trainer.steps=10`, `judge=null`, `rescue={kind: none}`). List items are numbered from 0
 (`benchmarks.0.k=4`, also `benchmarks[0].k=4`). A mapping merges into the section it names, as under `extends:`;
-anything else replaces. An override that cannot be read or placed is a mistake of its own ("override 2").
+anything else replaces. An override that cannot be read or placed is a mistake of its own
+(`override 2 (trainer.stepz=1)`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _NoPlace(Exception):
 def apply(tree: Node, overrides: Sequence[str], findings: Findings) -> Node:
     """`tree` with every override applied; the tree itself is left as it was."""
     for number, text in enumerate(overrides, start=1):
-        place = Place(override=number)
+        place = Place(override=number, text=text)
         parsed = _parse(text, place, findings)
         if parsed is None:
             continue

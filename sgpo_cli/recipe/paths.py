@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.cards import find_card, is_path
+from sgpo_cli.recipe.cards import Kind, find_card, is_path
 from sgpo_cli.recipe.lookup import listed, look
 from sgpo_cli.recipe.nodes import Findings, Node, shown, walk
 from sgpo_cli.recipe.words import nearest
@@ -22,13 +22,17 @@ _DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".arrow", ".txt", ".gz"
 _HUB_ID = re.compile(r"[A-Za-z0-9_.-]{1,96}(/[A-Za-z0-9_.-]{1,96})?")
 
 
-def resolve_paths(tree: Node, recipe: Path, findings: Findings) -> None:
-    """Replaces the relative paths in `tree`; a file that is not there is a mistake at its line."""
+def resolve_paths(tree: Node, recipe: Path, findings: Findings, *, names: bool = False) -> None:
+    """Replaces the relative paths in `tree`; a file that is not there is a mistake at its line, and so is (with
+    `names`) a card that no name reaches."""
     for path, node in walk(tree):
         resolver = _resolver(path)
         if resolver is not None and isinstance(node.value, str):
             beside = (node.place.file or recipe).parent
             try:
+                kind = _CARDS.get(re.sub(r"\d+", "N", path))
+                if names and kind is not None and not is_path(node.value):
+                    find_card(kind, node.value)
                 node.value = resolver(node.value, beside)
             except UserError as problem:
                 findings.add(path, f"{path}: {problem.what}", node.place, problem.fix)
@@ -64,11 +68,11 @@ def _source(text: str, beside: Path) -> str:
     return text if text == "hops" else _hub_or_local(text, beside)
 
 
-def _card(kind: str) -> Callable[[str, Path], str]:
+def _card(kind: Kind) -> Callable[[str, Path], str]:
     def resolve(text: str, beside: Path) -> str:
         if not is_path(text):
-            return text  # a name; the checks look it up
-        return str(find_card("judges" if kind == "judges" else "evals", text, beside=[Path.cwd(), beside]))
+            return text  # a name, which stays one: cards are found anew wherever the recipe runs
+        return str(find_card(kind, text, beside=[Path.cwd(), beside]))
 
     return resolve
 
@@ -88,6 +92,8 @@ def _advice(text: str, beside: Path) -> str:
     looked = f"looked in {' and '.join(shown(parent) for parent in dict.fromkeys(parents))}"
     return f"did you mean {' or '.join(near)}? {looked}" if near else looked
 
+
+_CARDS: dict[str, Kind] = {"judge.card": "judges", "benchmarks.N.card": "evals"}
 
 _RESOLVERS: dict[str, Callable[[str, Path], str]] = {
     r"model\.path": _hub_or_local,

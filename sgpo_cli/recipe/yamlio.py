@@ -91,7 +91,8 @@ def compose(text: str, start: Place, findings: Findings, path: str = "") -> Node
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        line = mark.line + 1 if mark else None
+        last = text.rstrip().count("\n") + 1  # what is missing at the end is missed one line further on
+        line = min(mark.line + 1, last) if mark else None
         raise UserError(f"not YAML: {_reason(problem)}", where=str(_at(start, line))) from None
     except yaml.reader.ReaderError as problem:
         line = text.count("\n", 0, problem.position) + 1

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sgpo_cli.data.hops import first_wrong_step, problems
-from sgpo_cli.data.rows import Row, load_rows
+from sgpo_cli.data.hops import first_wrong_step
+from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.engine import Completion
 from sgpo_cli.judging.label_rows import Source
@@ -26,6 +26,7 @@ from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import to_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import open_judge
+from sgpo_cli.training.problems import load_problems
 
 _BATCH = 128
 
@@ -126,18 +127,9 @@ def _keep(
 
 
 def _problems(recipe: Recipe, count: int) -> list[Row]:
-    data = recipe.data
-    if data.source == "hops":
-        return problems(data.hops, count, recipe.seed, "heldout")
-    rows = load_rows(
-        data.source,
-        split=data.split,
-        config=data.config,
-        revision=data.revision,
-        columns=data.columns,
-        limit=data.limit,
-    )
-    return rows[:count]
+    """Held-out problems first, for they are the same whatever the seed."""
+    problems = load_problems(recipe)
+    return [*problems.heldout, *problems.rows][:count]
 
 
 def _measure(

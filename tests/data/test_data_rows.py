@@ -44,6 +44,13 @@ def test_eval_columns_bring_ids_and_aliases(tmp_path: Path) -> None:
         (['{"id": "a7", "problem": " ", "answer": 1}'], Columns(id="id"), ":1 (id a7)", "no problem"),
         (['{"problem": null, "answer": 1}'], Columns(), ":1", "no problem"),
         (['{"problem": "p", "d": "hard"}'], Columns(answer=None, difficulty="d"), ":1", "must hold numbers"),
+        (['{"problem": "p", "d": NaN}'], Columns(answer=None, difficulty="d"), ":1", "must hold finite numbers"),
+        (['{"problem": "p", "d": -Infinity}'], Columns(answer=None, difficulty="d"), ":1", "must hold finite numbers"),
+        (['{"problem": "p", "d": "inf"}'], Columns(answer=None, difficulty="d"), ":1", "must hold finite numbers"),
+        (['{"problem": "p", "answer": "\\uDC00"}'], Columns(), ":1", "half of a surrogate pair"),
+        (['{"problem": "p", "answer": 1, "\\ud800": 2}'], Columns(), ":1", "half of a surrogate pair"),
+        (["[" * 100_000], Columns(), ":1", "nested too deeply"),
+        ([f'{{"problem": "p", "answer": {"1" * 5000}}}'], Columns(), ":1", "a number is too long"),
         (['{"i": 1, "problem": "p"}'] * 2, Columns(answer=None, id="i"), "", "two rows have the id '1'"),
         (["", "  "], Columns(), "", "no rows"),
     ],
@@ -149,3 +156,13 @@ def test_heldout_is_apart_and_repeatable(texts: list[int], seed: int) -> None:
     assert [row for row in rows if row in train] == train
     with pytest.raises(UserError):
         split_heldout(rows, different, seed)
+
+
+def test_a_whole_surrogate_pair_is_a_character(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", '{"problem": "\\ud83d\\ude00", "answer": "1"}')
+    assert load_rows(file)[0].problem == "\U0001f600"
+
+
+def test_one_different_problem_is_worded_as_one() -> None:
+    with pytest.raises(UserError, match="sets 1 problem aside, but there is only 1"):
+        split_heldout([Row("0", "p"), Row("1", "p")], 1)

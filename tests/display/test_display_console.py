@@ -45,6 +45,10 @@ def test_an_interruption_is_not_called_an_error() -> None:
     )
 
 
+def test_stopped_is_said_once() -> None:
+    assert shown(Interrupted("stopped; the labels so far are kept")) == "stopped; the labels so far are kept\n"
+
+
 def test_markup_in_a_message_is_text_and_a_long_path_is_not_broken() -> None:
     path = "/very/long" * 20
     assert shown(RunFailed(f"[red]no[/red] {path}")) == f"error: [red]no[/red] {path}\n"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from sgpo_cli.display.console import THEME
@@ -75,6 +77,47 @@ def test_skipped_stages_warnings_and_failures_are_said() -> None:
     ]
 
 
+@pytest.mark.parametrize("code", [130, 143])
+def test_a_polite_stop_is_no_failure(code: int) -> None:
+    target = console()
+    with RunDisplay(target, STAGES) as display:
+        display.handle(Event(2.0, "train", "started"))
+        display.handle(Event(4.0, "train", "failed", data={"what": "stopped", "exit_code": code}))
+        view = console()
+        view.print(live_view(display.state, 5.0))
+    assert printed(target).splitlines()[-1] == "train: stopped after 2.0 s"
+    assert "stopped" in printed(view) and "failed" not in printed(view) and "✗" not in printed(view)
+
+
+def test_ungraded_groups_are_said_live() -> None:
+    target = console()
+    with RunDisplay(target, STAGES) as display:
+        display.handle(Event(2.0, "train", "started"))
+        groups = {"total": 4, "all_correct": 0, "mixed": 0, "all_negative": 0, "ungraded": 4, "rescued": 0}
+        display.handle(Event(20.0, "train", "metrics", 1, 60, {"groups": groups}))
+        target.print(live_view(display.state, 21.0))
+    plain, view = printed(target).split("\n", 2)[1:]
+    assert "ungraded groups 100%" in plain
+    assert re.search(r"ungraded groups +100%", view)
+
+
+def test_a_narrow_terminal_wraps_at_words() -> None:
+    target = Console(file=io.StringIO(), width=50, theme=THEME, force_terminal=True, no_color=True)
+    what = "F1 needs rows with and without a wrong step: the floor is held to acc_error"
+    with RunDisplay(target, STAGES) as display:
+        display.handle(Event(2.0, "train", "started"))
+        display.handle(Event(3.0, "train", "warning", data={"what": what}))
+        for event in steps(3.0, 40, 0.5):
+            display.state.handle(event)
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed(target)))
+    start = next(i for i, line in enumerate(lines) if "warning: train: " in line)
+    assert all(len(line.rstrip()) <= 50 for line in lines)
+    assert " ".join(line.strip() for line in lines[start : start + 2]).endswith(what)
+    view = Console(file=io.StringIO(), width=50, theme=THEME)
+    view.print(live_view(display.state, 24.0))
+    assert "14 rescued" in " ".join(printed(view).split()) and "gradient norm" in printed(view)
+
+
 def test_the_live_view_fits_eighty_columns(sgpo: RunDir) -> None:
     display = RunDisplay(console(), read_json(sgpo.plan)["stages"])
     for event in [e for e in read_events(sgpo.events) if (e.stage, e.event) != ("train", "finished")]:
@@ -134,6 +177,13 @@ def test_progress_of_a_job_without_a_terminal_ends_with_its_counts() -> None:
         bar.update(1200, abstained=3, with_an_error=40)
     (line,) = printed(target).splitlines()
     assert line.startswith("judging: 1,200 rows in ") and line.endswith("  3 abstained  40 with an error")
+
+
+def test_one_row_is_one_row() -> None:
+    target = console()
+    with progress("judging", 1, target, unit="rows") as bar:
+        bar.update(1)
+    assert printed(target).startswith("judging: 1 row in ")
 
 
 def test_a_job_that_fails_does_not_report_success() -> None:

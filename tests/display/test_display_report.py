@@ -162,6 +162,13 @@ def test_without_rescue_the_dead_groups_stand_in_their_place() -> None:
     assert pick([], first=1, last=1) == []
 
 
+def test_what_was_not_graded_is_shown_once_beside_others_and_more_alone() -> None:
+    blind = [rollout(step, 0, None, 0.0) for step in range(1, 31) for _ in range(2)]
+    assert [p.what for p in pick(blind, first=1, last=30)] == ["ungraded"] * 3
+    assert [p.what for p in pick([*blind, rollout(31, 0, 0, 0.0)], first=1, last=31)] == ["no signal", "ungraded"]
+    assert [p.what for p in pick([rollout(1, 0, 1, 0.0)], first=1, last=1)] == ["all_correct"]
+
+
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=40), st.integers(2, 5))
 def test_spread_includes_the_largest_and_the_smallest(values: list[float], count: int) -> None:
     rows = [{"advantage": value} for value in values]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sgpo_cli.display.console import THEME
-from sgpo_cli.display.steps import render_steps, steps_html, steps_of, verdict_words
+from sgpo_cli.display.steps import legend_text, render_steps, steps_html, steps_of, verdict_words
 
 HOPS = {"response": "e4\ne61\ne7\n# e7", "step_ends": [3, 7, 10, 14]}
 
@@ -40,6 +40,31 @@ def test_right_then_first_wrong_then_after() -> None:
 def test_without_a_verdict_no_step_is_called_right() -> None:
     assert states({**HOPS, "verdict": None}) == ["unjudged"] * 4
     assert states({**HOPS, "verdict": verdict(None, reason="timeout")}) == ["unjudged"] * 4
+
+
+def test_where_nothing_was_checked_no_step_is_called_right() -> None:
+    row = {**HOPS, "verdict": verdict(-1, checked=0)}
+    assert states(row) == ["unjudged"] * 4 and plain(row).rstrip() == "e4 e61 e7 # e7"
+
+
+def test_only_a_judge_that_checked_every_step_calls_them_right() -> None:
+    row = {**HOPS, "verdict": verdict(-1, checked=2)}
+    assert states(row) == ["passed"] * 4 and states({**HOPS, "verdict": verdict(2, checked=2)})[:2] == ["passed"] * 2
+    assert plain(row).rstrip() == "+e4 +e61 +e7 +# e7"
+    assert "no error found" in steps_html(row) and 'class="right"' not in steps_html(row)
+
+
+def test_the_legend_promises_no_more_than_was_checked() -> None:
+    oracle, rule = {**HOPS, "verdict": verdict(-1)}, {**HOPS, "verdict": verdict(-1, checked=2)}
+    assert "+ right" in legend_text([oracle]).plain
+    for rows in (None, [], [rule], [oracle, rule]):
+        assert "+ no error found" in legend_text(rows).plain and "right" not in legend_text(rows).plain
+
+
+def test_the_colours_are_the_contracts() -> None:
+    styles = THEME.styles
+    assert [str(styles[f"step.{s}"]) for s in ("right", "passed", "after")] == ["green", "green", "dim"]
+    assert "red" in str(styles["step.wrong"])
 
 
 def test_marks_carry_the_meaning_without_colour() -> None:
@@ -131,6 +156,8 @@ def test_a_long_response_is_cut_and_says_so() -> None:
 
 def test_verdicts_in_words() -> None:
     assert verdict_words(None) == "not judged"
-    assert verdict_words(verdict(1, reason="e4 r0 is e5")) == "step 1 of 4 is wrong: e4 r0 is e5"
+    assert verdict_words(verdict(1, reason="e4 r0 is e5")) == "first wrong step: 1 (steps 0 to 3): e4 r0 is e5"
+    assert verdict_words(verdict(0, num_steps=1, checked=1)) == "first wrong step: 0 (the only one)"
+    assert verdict_words(verdict(-1, checked=0)) == "nothing to check: not judged"
     assert verdict_words(verdict(-1, checked=2)) == "no wrong step found (2 of 4 checked)"
     assert verdict_words(verdict(None, reason="timeout")) == "hops_oracle abstained: timeout"

@@ -14,10 +14,12 @@ from rich.console import Console, RenderableType
 from sgpo_cli.display.compare import compare_json, compare_table
 from sgpo_cli.display.console import THEME
 from sgpo_cli.display.facts import flat, gather
+from sgpo_cli.display.report import write_report
 from sgpo_cli.display.show import render_step, step_json
 from sgpo_cli.display.tables import (
     bench_table,
     cards_table,
+    judge_line,
     judge_table,
     plan_table,
     result_json,
@@ -166,3 +168,120 @@ def test_show_names_what_there_is(sgpo: RunDir, tmp_path: Path) -> None:
     assert wrong_group.value.fix == "its groups: 0 to 7"
     with pytest.raises(UserError, match="no rollouts yet"):
         render_step(fake_run(tmp_path, name="early", until="warmup"), 1)
+
+
+# --- damaged files, stops, ungraded groups, the judge's silence ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("plan.json", "{broken"),
+        ("plan.json", "[]"),
+        ("plan.json", '{"stages": [3]}'),
+        ("recipe.yaml", "x: ["),
+        ("stages/train/metrics.jsonl", "{broken}\n"),
+        ("stages/train/metrics.jsonl", "[]\n"),
+        ("stages/train/metrics.jsonl", '{"step": 1, "groups": 3}\n'),
+        ("stages/train/events.jsonl", "{}\n"),
+        ("stages/judge/judge.json", "\xff{"),
+        ("stages/eval/hops/summary.json", "{}"),
+        ("events.jsonl", "nonsense\n"),
+    ],
+)
+def test_a_damaged_run_does_not_hide_the_others(sgpo: RunDir, tmp_path: Path, file: str, content: str) -> None:
+    broken = fake_run(tmp_path, name="k", steps=2, prompts=2)
+    (broken.path / file).write_text(content, encoding="latin-1")
+    one, two = runs_json([broken, sgpo])
+    assert one["state"] == "unreadable" and file in one["reason"]
+    assert two == runs_json([sgpo])[0] and two["state"] == "finished"
+    said = text(runs_table([broken, sgpo]), 200)
+    assert "unreadable" in said and file in said and "finished" in said
+    with pytest.raises(UserError) as caught:
+        compare_json([sgpo, broken])
+    assert file in str(caught.value.where)
+
+
+def test_a_damaged_recipe_is_named_with_its_line(tmp_path: Path) -> None:
+    run = fake_run(tmp_path, steps=2, prompts=2)
+    run.recipe.write_text("name: a\nx: [\n")
+    for show in (lambda: compare_table([run, run]), lambda: write_report(run)):
+        with pytest.raises(UserError, match="not YAML") as caught:
+            show()
+        assert (caught.value.where, caught.value.exit_code) == (f"{run.recipe}:2", 2)
+
+
+def test_damaged_rollouts_are_named(tmp_path: Path) -> None:
+    run = fake_run(tmp_path, steps=2, prompts=2)
+    with run.stage("train").rollouts.open("a") as stream:
+        stream.write("nonsense\n")
+    for show in (lambda: render_step(run, 9), lambda: write_report(run)):
+        with pytest.raises(UserError, match="not JSON") as caught:
+            show()
+        assert "rollouts.jsonl:33" in str(caught.value.where)  # 2 steps x 2 groups x 8 rollouts
+
+
+@pytest.mark.parametrize(("code", "status"), [(130, "stopped"), (143, "stopped"), (1, "failed"), (None, "failed")])
+def test_a_polite_stop_is_told_from_a_failure(tmp_path: Path, code: int | None, status: str) -> None:
+    run = fake_run(tmp_path, stop_at=3, until="train", steps=6, prompts=2)
+    with run.stage("train").events.open("a") as stream:
+        last = {"time": 1.8e9, "stage": "train", "event": "failed", "step": None, "total": None}
+        stream.write(json.dumps({**last, "data": {"what": "x", "exit_code": code}}) + "\n")
+    assert runs_json([run])[0]["state"] == f"train {status}"
+    html = write_report(run).read_text()
+    assert f"its stage train {'was stopped' if code in (130, 143) else 'failed'}, at step 3" in html
+
+
+def ungraded(tmp_path: Path) -> RunDir:
+    """A run whose verifier could never tell."""
+    run = fake_run(tmp_path, name="blind", steps=4, prompts=2, rescue="none", judge=False, bench=False)
+    groups = {"total": 2, "all_correct": 0, "all_negative": 0, "mixed": 0, "ungraded": 2, "rescued": 0}
+    rows = [{**row, "groups": groups, "accuracy": None} for row in run.metrics()]
+    run.stage("train").metrics.write_text("".join(to_json(row) + "\n" for row in rows))
+    told = [{**row, "outcome": None, "reward": None, "advantage": 0.0} for row in run.rollouts()]
+    run.stage("train").rollouts.write_text("".join(to_json(row) + "\n" for row in told))
+    return run
+
+
+def test_a_run_that_was_never_graded_does_not_look_like_success(tmp_path: Path) -> None:
+    run = ungraded(tmp_path)
+    said = text(result_table(run))
+    assert "ungraded groups    100% over all steps" in said and "all-negative" not in said
+    assert result_json(run)["ungraded"] == 1.0 and result_json(run)["all_negative"]["first"] is None
+    assert "ungraded groups" in text(compare_table([run, run]))
+
+
+def test_the_report_shows_ungraded_rollouts(tmp_path: Path) -> None:
+    html = write_report(ungraded(tmp_path)).read_text()
+    assert "No rollouts have been recorded" not in html and "the verifier could not tell" in html
+    assert html.count('<article class="group ungraded">') == 3 and "<dt>ungraded groups</dt>" in html
+
+
+def test_graded_runs_say_nothing_of_ungraded_groups(sgpo: RunDir) -> None:
+    assert "ungraded groups" not in text(result_table(sgpo)) and result_json(sgpo)["ungraded"] == 0.0
+
+
+def test_unchecked_stands_beside_abstained(sgpo: RunDir) -> None:
+    measures = read_json(sgpo.stage("judge").measures)["measures"]
+    said = text(judge_table({**measures, "abstained": 0.125, "unchecked": 0.25}))
+    assert "abstained" in said and "0.125" in said and "unchecked" in said and "0.250" in said
+    bare = text(judge_table({"abstained": 0.5, "unchecked": 0.25}))
+    assert "0.500" in bare and "0.250" in bare and "not measured" in bare
+
+
+def test_the_reports_judge_tells_silence_apart(tmp_path: Path) -> None:
+    run = fake_run(tmp_path, steps=2, prompts=2)
+    path = run.stage("judge").measures
+    told = read_json(path)
+    write_json(path, {**told, "abstained": 0.75, "unchecked": 0.5})
+    html = write_report(run).read_text()
+    assert "<dt>abstained (no verdict)</dt><dd>25%</dd>" in html
+    assert "<dt>nothing to check (counts as abstained in training)</dt><dd>50%</dd>" in html
+    write_json(path, {**told, "abstained": 0.75})
+    assert "<dt>abstained (no verdict) or nothing to check</dt><dd>75%</dd>" in write_report(run).read_text()
+
+
+def test_one_labelled_row_is_one_row(sgpo: RunDir) -> None:
+    judge = read_json(sgpo.stage("judge").measures)
+    one = {**judge, "measures": {**judge["measures"], "n_error": 1, "n_correct": 0}}
+    assert "on 1 row (" in judge_line(one)

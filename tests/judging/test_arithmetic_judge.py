@@ -231,9 +231,13 @@ PIECES = [
 def test_hostile_text_costs_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         text = (piece * (size // len(piece) + 1))[:size]
-        began = time.process_time()
-        judge(text)
-        return time.process_time() - began
+        def once() -> float:
+            began = time.process_time()
+            judge(text)
+            return time.process_time() - began
+
+        # The best of three: what else the machine does only ever adds.
+        return min(once() for _ in range(3))
 
     seconds(1000)
     assert seconds(80_000) < 20 * max(seconds(10_000), 0.01)

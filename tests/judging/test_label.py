@@ -253,3 +253,52 @@ def test_killed_and_locked(tmp_path: Path) -> None:
     time.sleep(0.05)
     assert 128 <= run(source, out).resumed < 1000
     assert out.read_bytes() == straight.read_bytes()
+
+
+class Blind(Recorder):
+    """Abstains on the first row, finds nothing to check in the others."""
+
+    def judge(self, solutions: Sequence[Solution]) -> list[Verdict]:
+        return [
+            Verdict.abstain("why", num_steps=2, judge=self.name)
+            if solution.problem == "p0"
+            else Verdict.found(-1, num_steps=2, checked=0, judge=self.name)
+            for solution in solutions
+        ]
+
+
+def test_what_had_nothing_to_check_is_counted_beside_what_abstained(tmp_path: Path) -> None:
+    labelled = run(write(tmp_path / "in.jsonl", rows(4)), tmp_path / "o", Blind()).to_json()
+    assert labelled["rows"] == {"total": 4, "abstained": 1, "no_error": 3, "unchecked": 3, "resumed": 0}
+    assert (labelled["abstained"], labelled["unchecked"]) == (0.25, 0.75)
+    plain = [{"problem": f"p{i}", "steps": ["a", "b"]} for i in range(4)]
+    told = run(write(tmp_path / "plain.jsonl", plain), tmp_path / "p", Blind()).to_json()
+    assert (told["abstained"], told["unchecked"]) == (0.25, 0.75) and "acc_error" not in told
+
+
+def test_complete_says_that_the_output_is_whole(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", rows(3))
+    first, again = run(source, tmp_path / "o"), run(source, tmp_path / "o")
+    assert [(s.complete, s.to_json()["complete"], s.to_json()["nothing_to_do"]) for s in (first, again)] == [
+        (False, True, False),
+        (True, True, True),
+    ]
+
+
+@pytest.mark.parametrize("field", ["problem", "id", "extra"])
+def test_half_a_surrogate_pair_is_named_before_anything_is_written(tmp_path: Path, field: str) -> None:
+    row = {"problem": "p", "steps": ["a"]}
+    whole = {**row, "id": "\U0001f600"}  # spelt as a pair of escapes: that is a character
+    source = write(tmp_path / "in.jsonl", [whole, {**row, field: "x\ud800y"}])
+    with pytest.raises(UserError, match="half of a surrogate pair") as caught:
+        run(source, tmp_path / "out" / "o.jsonl")
+    assert caught.value.where == f"{source}:2"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("line", ['{"problem": "p', '{"problem": "p\x01"}', f'{{"problem": {"1" * 5000}}}'])
+def test_what_is_not_json_is_said_in_a_sentence(tmp_path: Path, line: str) -> None:
+    (tmp_path / "in.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match="not JSON") as caught:
+        run(tmp_path / "in.jsonl", tmp_path / "o")
+    assert "at at" not in caught.value.what and "starting at at" not in caught.value.what

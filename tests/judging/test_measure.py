@@ -29,6 +29,14 @@ def test_by_hand() -> None:
     json.dumps(measures.to_json(), allow_nan=False)
 
 
+def test_unchecked_is_apart_from_abstained() -> None:
+    """Neither hides in the other: of 4 rows one has no verdict, two have one with nothing behind it."""
+    blind = Verdict.found(-1, num_steps=5, checked=0, judge="j")
+    measures = processbench([(ABSTAINED, -1), (blind, -1), (blind, 2), (found(1), 1)])
+    assert (measures.abstained, measures.unchecked) == (0.25, 0.5)
+    assert processbench([]).unchecked is None and "unchecked" in processbench([]).reasons
+
+
 def test_an_abstention_is_a_miss_on_correct_rows() -> None:
     assert processbench([(ABSTAINED, -1)]).acc_correct == 0.0
 

@@ -70,3 +70,14 @@ def test_the_file_of_an_eval_card_lies_beside_it(here: Path) -> None:
     write(card, "file: nope.jsonl\n")
     with pytest.raises(RecipeError, match=r"no such file: nope\.jsonl"):
         load_eval_card(card)
+
+
+def test_a_file_beside_a_bare_name_is_pointed_at(here: Path) -> None:
+    write(here / "my.yaml", "seed: 1\n")
+    with pytest.raises(UserError, match="no recipe 'my'") as caught:
+        find_card("recipes", "my")
+    assert "./my.yaml" in str(caught.value.fix)
+    assert find_card("recipes", "./my.yaml") == here / "my.yaml"
+    with pytest.raises(UserError) as other:
+        find_card("recipes", "other")
+    assert "./other" not in str(other.value.fix)

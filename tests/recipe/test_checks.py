@@ -123,9 +123,40 @@ def test_mistakes_point_at_the_key_to_change(here: Path) -> None:
         str(mistake.where): mistake
         for mistake in mistakes(path, ["trainer.prompts_per_step=3", "trainer.group_size=5"])
     }
-    assert list(found) == ["recipes/base.yaml:14", "recipes/base.yaml:16", "override 1"]
-    assert found["override 1"].fix is not None
-    assert "trainer.prompts_per_step: 4" in found["override 1"].fix  # 4 x 5 = 20 rows in 4 shares
+    override = "override 1 (trainer.prompts_per_step=3)"
+    assert list(found) == ["recipes/base.yaml:14", "recipes/base.yaml:16", override]
+    assert "trainer.prompts_per_step: 4" in str(found[override].fix)  # 4 x 5 = 20 rows in 4 shares
+
+
+def test_cards_and_cross_checks_are_shown_with_the_walkers_mistakes(here: Path) -> None:
+    more = "judge: {card: hops_orcale, max_abstaned: 1}\nrescue: {kind: stepwise, btea: 2}\n"
+    benches = "benchmarks:\n  - {card: hosp, kk: 3}\n  - {card: hops}\n  - {card: hops}\n"
+    path = base(here, more + benches + "track: [wanb]\nname: 3\n")
+    said = "\n".join(mistake.what for mistake in mistakes(path, ["trainer.group_sise=4", "launch.processes=2"]))
+    for what in (
+        "no judge card 'hops_orcale'",
+        "unknown key judge.max_abstaned",
+        "unknown key rescue.btea",
+        "no eval card 'hosp'",
+        "unknown key benchmarks.0.kk",
+        "benchmarks.2 measures hops again",
+        "track.0 must be one of",
+        "name must be text",
+        "unknown key trainer.group_sise",
+        "launch.engine local starts one process",
+    ):
+        assert said.count(what) == 1, what
+
+
+def test_a_recipe_that_is_not_checked_may_name_cards_that_are_gone(here: Path) -> None:
+    path = base(here, "benchmarks: [{card: gone}]\n")
+    assert load_recipe(path, check=False).recipe.benchmarks[0].card == "gone"
+
+
+def test_a_long_override_is_cut_in_its_place(here: Path) -> None:
+    base(here)
+    where = str(only("base", [f"data.prompt={'x' * 300}"]).where)
+    assert where.startswith("override 1 (data.prompt=xxx") and where.endswith("...)") and len(where) < 80
 
 
 def test_a_judge_card_with_mistakes_is_shown_with_its_line(here: Path) -> None:

@@ -126,7 +126,7 @@ def test_overrides(here: Path) -> None:
 def test_overrides_that_are_mistakes(here: Path, override: str, what: str) -> None:
     base(here)
     mistake = only("base", ["seed=1", override])
-    assert mistake.where == "override 2"
+    assert mistake.where == f"override 2 ({override})"
     assert what in mistake.what
 
 
@@ -147,7 +147,7 @@ def test_interpolations_that_fail_each_at_its_line(here: Path) -> None:
     base(here, more)
     found = mistakes("base", ["trainer.steps=${seed.x}"])
     assert [mistake.where for mistake in found] == [f"recipes/base.yaml:{line}" for line in (16, 17, 18, 19)] + [
-        "override 1"
+        "override 1 (trainer.steps=${seed.x})"
     ]
     assert found[1].fix is not None and "default" in found[1].fix
 

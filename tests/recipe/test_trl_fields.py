@@ -78,7 +78,7 @@ def test_choices_are_those_of_the_trainer() -> None:
         ("{output_dir: x}", "is set by sgpo itself", "runs/NAME"),
         ("{vllm_mode: server}", "is set by sgpo itself", "generation.engine"),
         ("{logging_steps: 5}", "is set by sgpo itself", "metrics.jsonl"),
-        ("{hub_model_id: x}", "is set by sgpo itself", "sgpo export"),
+        ("{hub_model_id: x}", "is set by sgpo itself", "final/ is a plain folder"),
         ("{epsilonn: 0.2}", "is no field of TRL's GRPOConfig", "did you mean epsilon"),
         ("{lerning_rate: 0.2}", "is no field of TRL's GRPOConfig", "did you mean trainer.learning_rate"),
         ("{xyzzy: 0.2}", "is no field", "fields to set here: accelerator_config"),

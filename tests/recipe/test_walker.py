@@ -27,7 +27,8 @@ def test_three_mistakes_at_once_through_extends_and_overrides(here: Path) -> Non
     write(here / "recipes" / "parent.yaml", BASE.replace("steps: 10", 'steps: "10"'))
     write(here / "recipes" / "child.yaml", "extends: parent\n\ntrainer:\n  grup_size: 4\n")
     found = mistakes("child", ["seed=1", "model.scratch.layers=0"])
-    assert [mistake.where for mistake in found] == ["recipes/child.yaml:4", "recipes/parent.yaml:12", "override 2"]
+    override = "override 2 (model.scratch.layers=0)"
+    assert [mistake.where for mistake in found] == ["recipes/child.yaml:4", "recipes/parent.yaml:12", override]
     assert found[0].fix is not None and "group_size" in found[0].fix
     assert found[1].what == 'trainer.steps must be a whole number >= 1, got the text "10"'
     assert found[1].fix == "write 10, without quotes"

@@ -94,7 +94,8 @@ def state_sentence(facts: RunFacts) -> str | None:
     if stage is None:
         return None
     at = f", at step {facts.steps}" if stage.kind == "train" and facts.steps else ""
-    how = {"unfinished": "was begun", "stopped": "was stopped", "failed": "failed", "not run": "has not begun"}[stage.status]
+    words_of = {"unfinished": "was begun", "stopped": "was stopped", "failed": "failed", "not run": "has not begun"}
+    how = words_of[stage.status]
     return f"This run is not finished: its stage {stage.name} {how}{at}. The same command goes on from there."
 
 

@@ -31,11 +31,17 @@ def name_is_a_directory(view: View) -> None:
         view.error("name", what, f"write name: {safe}")
 
 
-@reads("benchmarks", "data.source")
+@reads("data.source")
 def benchmarks_are_there(view: View) -> None:
+    """Looks at each benchmark whose card reads cleanly, whatever is wrong with others."""
+    written = [path for path in view.places if re.fullmatch(r"benchmarks\.\d+", path)]
+    if len(written) != len(view.recipe.benchmarks):
+        return  # one could not be read at all: the numbers of those after it have shifted
     first: dict[str, int] = {}
     for index, use in enumerate(view.recipe.benchmarks):
         at = f"benchmarks.{index}"
+        if view.errors.spoiled(f"{at}.card"):
+            continue
         try:
             card = load_eval_card(use.card)
         except UserError as problem:
@@ -46,7 +52,7 @@ def benchmarks_are_there(view: View) -> None:
             what = f"{at} measures {card.name} again, after {earlier}: their results would be one file"
             view.error(at, what, "take one out, or give it a card of its own name")
         first.setdefault(card.name, index)
-        if card.task is not None and use.file is not None:
+        if card.task is not None and use.file is not None and not view.errors.spoiled(f"{at}.file"):
             what = f"{at}.file has no place: {card.name} is made by task {card.task}, not read"
             view.error(f"{at}.file", what, "take the file out")
         if card.task == "hops" and view.recipe.data.source != "hops":
