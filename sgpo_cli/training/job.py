@@ -15,7 +15,7 @@ from datasets.utils.logging import disable_progress_bar
 from transformers.utils import logging as transformers_logging
 
 from sgpo_cli.data import hops
-from sgpo_cli.errors import Interrupted
+from sgpo_cli.errors import Interrupted, UserError
 from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
 from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
@@ -177,18 +177,28 @@ class _Run:
 
     def _prompts(self, problems: Problems) -> list[Prompt]:
         prompts = [self._prompt(row.problem) for row in problems.rows]
-        self._warn_of_long_prompts(prompts)
+        self._look_at_long_prompts(prompts)
         return prompts
 
-    def _warn_of_long_prompts(self, prompts: list[Prompt]) -> None:
-        """Looks at some prompts before the first step: one that cannot work is an error, one too long a warning."""
-        longest = max(len(ids) for ids in prompt_ids(prompts[:_LOOKED_AT], self.tokenizer))
+    def _look_at_long_prompts(self, prompts: list[Prompt]) -> None:
+        """Looks at the longest prompts before the first step: what cannot fit is an error, else a warning."""
+        order = sorted(range(len(prompts)), key=lambda i: -len(str(prompts[i])))[:_LOOKED_AT]
+        lengths = [len(ids) for ids in prompt_ids([prompts[i] for i in order], self.tokenizer)]
+        longest = max(lengths)
+        row = self.problems.rows[order[lengths.index(longest)]]
         context = self.model.config.get_text_config().max_position_embeddings
         answer = self.recipe.trainer.max_completion_length
+        if longest >= context:
+            raise UserError(
+                f"the problem of row {row.id!r} has {longest:,} tokens, and the model reads at most {context:,}",
+                where="data.source",
+                fix="leave such rows out",
+            )
         if longest + answer > context:
             self.events.emit(
                 "warning",
-                what=f"prompts of {longest} tokens and answers of {answer} do not fit the model's {context} positions",
+                what=f"prompts of up to {longest} tokens (row {row.id!r}) and answers of {answer} do not fit "
+                f"the model's {context} positions",
             )
 
     def _prompt(self, problem: str) -> Prompt:

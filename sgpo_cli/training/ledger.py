@@ -42,6 +42,7 @@ class Ledger:
         self._metrics = JsonLines(stage.metrics) if writes else None
         self._rollouts = JsonLines(stage.rollouts) if writes else None
         self._fallbacks = 0
+        self._told_ungraded = False
 
     def on_batch(self, batch: Batch) -> None:
         """The rollouts of a step, before its updates."""
@@ -71,8 +72,23 @@ class Ledger:
         row = metrics_row(self.batch, self.updates, seconds=seconds, heldout=heldout, heldout_start=heldout_start)
         if self._metrics is not None:
             self._metrics.append(row)
-        told = ("accuracy", "steps_right", "reward", "grad_norm", "zero_advantage", "groups", "heldout", "seconds")
+        told = (
+            "accuracy",
+            "steps_right",
+            "reward",
+            "grad_norm",
+            "zero_advantage",
+            "groups",
+            "guidance",
+            "heldout",
+            "seconds",
+        )
         step = self.batch.step
+        if row["groups"]["ungraded"] == row["groups"]["total"] and not self._told_ungraded:
+            self._told_ungraded = True
+            self.events.emit(
+                "warning", step=step, what=f"step {step}: not one group could be graded, so nothing is learned"
+            )
         self.events.emit("metrics", step=step, total=self.total, **{key: row[key] for key in told})
         self.events.emit("progress", step=step, total=self.total)
 

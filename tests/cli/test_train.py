@@ -104,7 +104,7 @@ def test_the_resolved_recipe_runs_again_as_it_is(finished: Path) -> None:
 def test_another_recipe_on_the_same_run_is_refused_with_the_difference(finished: Path) -> None:
     other = sgpo("train", "tiny_sgpo", *SHORT_SGPO, "rescue.scaling=mean_only", cwd=finished)
     assert other.returncode == 2
-    assert "rescue.scaling: std -> mean_only" in other.stderr
+    assert "rescue.scaling: std_floor -> mean_only" in other.stderr
     assert "--restart" in other.stderr and "name=" in other.stderr
     assert (finished / RUN / "done.json").exists()
 
