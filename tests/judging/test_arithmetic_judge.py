@@ -231,6 +231,7 @@ PIECES = [
 def test_hostile_text_costs_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         text = (piece * (size // len(piece) + 1))[:size]
+
         def once() -> float:
             began = time.process_time()
             judge(text)
