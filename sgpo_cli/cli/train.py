@@ -25,7 +25,7 @@ def train(
     from sgpo_cli.display.live import RunDisplay
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
-    from sgpo_cli.pipeline.preflight import check_local_data
+    from sgpo_cli.pipeline.preflight import check_engine, check_local_data
     from sgpo_cli.pipeline.run import run_plan
     from sgpo_cli.recipe.load import load_recipe
     from sgpo_cli.runs import stops
@@ -40,6 +40,7 @@ def train(
         screen.say(f"smoke run {loaded.recipe.name}: it shows that every stage runs; its numbers mean nothing")
         for change in changes:
             screen.say(f"  {change}")
+    check_engine(loaded.recipe)
     check_local_data(loaded.recipe)
     plan = compile_recipe(loaded)
     stops.install()

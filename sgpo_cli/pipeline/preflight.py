@@ -1,14 +1,21 @@
-"""Looks through local data before the first stage is paid for: a broken row 900 is told now, not after the warm-up."""
+"""What is looked at before the first stage is paid for: a broken row 900 is told now, not after the warm-up."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
 from sgpo_cli.recipe.schema import Recipe
 
 PLAN_BYTES = 20_000_000
 """`sgpo plan` answers at once: it reads whole files up to this size, and only the first row of larger ones."""
+
+
+def check_engine(recipe: Recipe) -> None:
+    """`UserError` when what is to generate is not installed."""
+    if (missing := missing_engine(recipe.generation)) is not None:
+        raise UserError(missing, where="generation.engine", fix=VLLM_FIX)
 
 
 def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from sgpo_cli.pipeline.architecture import shape_of
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
+from sgpo_cli.recipe.rules.trl import TUNED
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import SMOKE, runs_root
@@ -117,6 +118,11 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     if recipe.launch.engine != "local" or recipe.launch.processes != 1:
         told["launch"].update(engine="local", processes=1)
         changes.append("launch: one local process")
+    if recipe.generation.engine != "transformers":
+        told["generation"]["engine"] = "transformers"
+        # What only vLLM reads has no place without it.
+        trainer["trl"] = {name: value for name, value in recipe.trainer.trl.items() if name not in TUNED}
+        changes.append(f"generation: transformers, not {recipe.generation.engine}")
     if told["track"]:
         told["track"] = []
         changes.append("track: nothing is reported")

@@ -205,8 +205,8 @@ class Trainer:
 class Generation:
     """How rollouts are sampled."""
 
-    engine: Literal["transformers"] = "transformers"
-    """What generates."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What generates the rollouts that are trained on; vllm runs in the training processes and shares their devices."""
     temperature: Positive = 1.0
     """Sampling temperature of the rollouts."""
     top_p: Annotated[float, Range(gt=0, le=1)] = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,13 @@ def test_a_tracker_must_be_installed(here: Path, monkeypatch: pytest.MonkeyPatch
     write(here / "wandb" / "__init__.py", "raise SystemExit")  # found, not run
     assert load_recipe("base", ["track=[wandb]"]).recipe.track == ["wandb"]
     assert "names wandb twice" in only("base", ["track=[wandb, wandb]"]).what
+
+
+def test_vllm_may_be_missing_where_a_recipe_is_planned(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base(here)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "vllm" else find(name))
+    [told] = load_recipe("base", ["generation.engine=vllm", "trainer.trl.vllm_max_model_length=64"]).warnings
+    assert told.what == "generation.engine: vllm is not installed"
+    assert "pip install 'sgpo-cli[vllm]'" in str(told.fix)
+    assert load_recipe("base").warnings == []

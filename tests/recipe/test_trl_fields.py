@@ -11,7 +11,7 @@ import pytest
 
 from sgpo_cli.recipe import trl_fields
 from sgpo_cli.recipe.load import load_recipe
-from sgpo_cli.recipe.rules.trl import CHOICES, FAMILIES, NAMED, OWNED, free_fields
+from sgpo_cli.recipe.rules.trl import CHOICES, FAMILIES, NAMED, OWNED, TUNED, free_fields
 from sgpo_cli.recipe.trl_fields import class_fields
 from tests.conftest import REPOSITORY
 from tests.recipe.files import base, mistakes, only, warnings
@@ -42,7 +42,7 @@ def test_cutting_a_class_at_its_first_method_loses_no_field() -> None:
 def test_every_refused_field_is_a_field() -> None:
     fields = trl_fields.trl_fields()
     assert fields is not None
-    assert set(NAMED) | set(OWNED) | set(CHOICES) <= set(fields)
+    assert set(NAMED) | set(OWNED) | set(CHOICES) | set(TUNED) <= set(fields)
     assert all(any(name.startswith(family) for name in fields) for family in FAMILIES)
     assert {"loss_type", "beta", "epsilon", "adam_beta2", "lr_scheduler_type", "num_iterations"} <= set(
         free_fields(fields)
@@ -77,6 +77,7 @@ def test_choices_are_those_of_the_trainer() -> None:
         ("{num_generations: 4}", "has a key of its own", "write trainer.group_size"),
         ("{output_dir: x}", "is set by sgpo itself", "runs/NAME"),
         ("{vllm_mode: server}", "is set by sgpo itself", "generation.engine"),
+        ("{vllm_gpu_memory_utilization: 0.5}", "does nothing: transformers generates", "generation.engine: vllm"),
         ("{logging_steps: 5}", "is set by sgpo itself", "metrics.jsonl"),
         ("{hub_model_id: x}", "is set by sgpo itself", "final/ is a plain folder"),
         ("{epsilonn: 0.2}", "is no field of TRL's GRPOConfig", "did you mean epsilon"),

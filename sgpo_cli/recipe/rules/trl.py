@@ -88,6 +88,16 @@ OWNED = {
     "parallelism_config": "sharded training is not in this version: every process holds the whole policy",
 }
 
+# Of the family `vllm_` what `generation.engine: vllm` leaves to the recipe.
+TUNED = (
+    "vllm_gpu_memory_utilization",
+    "vllm_max_model_length",
+    "vllm_importance_sampling_correction",
+    "vllm_importance_sampling_mode",
+    "vllm_importance_sampling_clip_max",
+    "vllm_importance_sampling_clip_min",
+)
+
 # The same for whole families of names, after the exact ones.
 FAMILIES = {
     "logging_": "metrics are written every step: metrics.jsonl",
@@ -97,7 +107,7 @@ FAMILIES = {
     "push_to_hub": "nothing is pushed while training; final/ is a plain folder to upload afterwards",
     "trackio_": "write track: [trackio]; its space is chosen by its own environment variables (launch.env)",
     "use_vllm": "generation.engine says what generates",
-    "vllm_": "generation.engine says what generates",
+    "vllm_": f"generation.engine says what generates; with vllm a recipe may set {', '.join(TUNED)}",
 }
 
 # The values of the fields where a misspelt one fails only at the first update. TRL's grpo_trainer.py has them.
@@ -106,6 +116,7 @@ CHOICES = {
     "importance_sampling_level": ("token", "sequence"),
     "scale_rewards": ("group", "batch", "none"),
     "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
+    "vllm_importance_sampling_mode": ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask"),
 }
 
 
@@ -130,8 +141,19 @@ def trl_fields_are_free(view: View) -> None:
             _check_value(view, at, value, known.get(name) if known else None, CHOICES.get(name))
 
 
+@reads("trainer.trl", "generation.engine")
+def vllm_fields_need_vllm(view: View) -> None:
+    if view.recipe.generation.engine == "vllm":
+        return
+    for name in (name for name in TUNED if name in view.recipe.trainer.trl):
+        at = f"trainer.trl.{name}"
+        view.error(at, f"{at} does nothing: transformers generates", "write generation.engine: vllm, or take it out")
+
+
 def reserved(name: str) -> str | None:
     """Why a field of TRL's is ours alone; None when it is not."""
+    if name in TUNED:
+        return None
     return OWNED.get(name) or next((why for family, why in FAMILIES.items() if name.startswith(family)), None)
 
 
