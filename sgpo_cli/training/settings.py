@@ -54,6 +54,10 @@ def grpo_config(recipe: Recipe, output: Path, weights: list[float], dtype: torch
         "use_cpu": cpu,
         "bf16": not cpu and dtype == torch.bfloat16,
         "fp16": not cpu and dtype == torch.float16,
+        # In these processes, on their devices; TRL imports vLLM only then. How long a sequence may be it reads from the
+        # model's own config, and its share of a GPU's memory is TRL's (0.3), unless `trl` says otherwise.
+        "use_vllm": generation.engine == "vllm",
+        "vllm_mode": "colocate",
     }
     try:
         return GRPOConfig(**settings)

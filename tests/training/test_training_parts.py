@@ -160,6 +160,12 @@ def test_the_recipe_becomes_trls_settings(tmp_path: Path) -> None:
     assert (config.loss_type, config.learning_rate) == ("dr_grpo", 0.5)
     assert str(config.lr_scheduler_type.value) == "cosine"
     assert not config.bf16
+    assert not config.use_vllm
+    recipe.generation.engine = "vllm"
+    recipe.trainer.trl["vllm_gpu_memory_utilization"] = 0.5
+    config = grpo_config(recipe, tmp_path, [1.0], torch.float32)
+    assert (config.use_vllm, config.vllm_mode, config.vllm_gpu_memory_utilization) == (True, "colocate", 0.5)
+    assert config.vllm_max_model_length is None  # the model's own
     with pytest.raises(UserError, match="TRL refuses"):
         recipe.trainer.trl = {"no_such_option": 1}
         grpo_config(recipe, tmp_path, [1.0], torch.float32)
