@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import gather_object, set_seed
 from trl import GRPOTrainer
 
 from sgpo_cli.errors import RunFailed
@@ -70,10 +70,18 @@ class Injection:
 
 
 class ScoredBatchTrainer(GRPOTrainer):
-    """GRPOTrainer with two hooks on each training batch; without an override of them it is GRPOTrainer."""
+    """GRPOTrainer with two hooks on each training batch; without an override of them it is GRPOTrainer, seeded."""
 
     rollout_func: Any
+    use_vllm: bool
     _seen: tuple[Sequence[Completion], Sequence[Sequence[int]], torch.Tensor] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.use_vllm:
+            # An engine in this process seeds it with the rank alone (TRL asks for no other): every seed of a recipe
+            # would sample alike.
+            set_seed(self.args.seed, device_specific=True)
 
     def after_scoring(self, batch: ScoredBatch) -> torch.Tensor:
         """The advantages to train on, (N,), the same on every rank."""
