@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import toy
 
+from sgpo_cli.errors import UserError
 from sgpo_cli.generation.load import build_scratch, save_policy
 from sgpo_cli.generation.standin import standin_tokenizer
 from sgpo_cli.judging.registry import load_judge
@@ -69,7 +70,11 @@ def test_the_easiest_come_first_under_a_curriculum(talker: Path, tmp_path: Path)
 
 
 def test_a_context_too_short_is_told(talker: Path, tmp_path: Path) -> None:
+    """512 positions, a token a byte: a prompt that leaves no room for the answer is a warning, one over it an error."""
     recipe = from_file(tmp_path)
-    recipe.data.prompt = "{problem}" + " really" * 80
+    recipe.data.prompt = "{problem}" + " really" * 68
     run = toy.train(recipe, talker, tmp_path / "run", judge=load_judge("arithmetic", {}))
     assert any("positions" in event["data"].get("what", "") for event in run.events() if event["event"] == "warning")
+    recipe.data.prompt = "{problem}" + " really" * 80
+    with pytest.raises(UserError, match=r"row .0. has .* tokens"):
+        toy.train(recipe, talker, tmp_path / "other", judge=load_judge("arithmetic", {}))
