@@ -39,6 +39,9 @@ ARMS = (
     Arm("steady", "tiny_guided_fixed", STEADY),
     Arm("linear 6 to 0, prefix in the loss", "tiny_guided_linear", IN_LOSS),
     Arm("judged, prefix in the loss", "tiny_judged_guidance", IN_LOSS),
+    # A badly chosen start: what a controller is for.
+    Arm("G2RPO-A from length 1", "tiny_g2rpoa", ("guidance.length=1",)),
+    Arm("steady from length 1", "tiny_guided_fixed", (*STEADY, "guidance.length=1")),
 )
 
 
