@@ -20,7 +20,8 @@ demo: install
 	$(BIN)/sgpo train recipes/tiny_sgpo.yaml
 
 test: install lint types
-	$(BIN)/python -m pytest -n 2
+	# Tests that use torchrun run one after the other: two that start at once may pick the same port.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: install
 	$(BIN)/ruff check .
@@ -30,7 +31,7 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-# 3 seeds of SGPO and of GRPO at three learning rates: about twenty minutes on two cores. Writes docs/results.md.
+# 3 seeds of SGPO and of GRPO at three learning rates: about ten minutes on two cores. Writes docs/results.md.
 study: install
 	$(BIN)/python benchmarks/study_tiny.py
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sgpo_cli.cli.options import Json, Overrides, RecipeArgument
+
+if TYPE_CHECKING:
+    from sgpo_cli.display.console import Screen
+    from sgpo_cli.pipeline.plan import Plan
 
 
 def train(
@@ -56,12 +60,9 @@ def _command(recipe: str, overrides: list[str], *, smoke: bool, until: str | Non
     return shlex.join(["sgpo", "train", recipe, *overrides, *flags])
 
 
-def _show_result(screen: object, plan: object, until: str | None) -> None:
-    from sgpo_cli.display.console import Screen
+def _show_result(screen: Screen, plan: Plan, until: str | None) -> None:
     from sgpo_cli.display.tables import result_json, result_table
-    from sgpo_cli.pipeline.plan import Plan
 
-    assert isinstance(screen, Screen) and isinstance(plan, Plan)
     screen.show(result_table(plan.run), result_json(plan.run))
     if plan.run.report.exists() and until is None:
         screen.say(f"report: {plan.run.report}")

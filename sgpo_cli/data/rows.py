@@ -16,7 +16,7 @@ from typing import Any
 from sgpo_cli.data.columns import ColumnMap, column_map
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.evalcard import EvalColumns
-from sgpo_cli.recipe.schema import Columns
+from sgpo_cli.recipe.schema import Columns, Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +161,16 @@ def split_heldout(rows: Sequence[Row], n: int, seed: int = HELDOUT_SEED) -> tupl
         else:
             train.append(row)
     return train, list(heldout.values())
+
+
+def load_data(data: Data) -> tuple[list[Row], list[Row]]:
+    """A recipe's rows of a file, folder or hub id: to train on, and held out. Raises as `load_rows` does."""
+    everything = load_rows(
+        data.source,
+        split=data.split,
+        config=data.config,
+        revision=data.revision,
+        columns=data.columns,
+        limit=data.limit,
+    )
+    return split_heldout(everything, data.heldout)

@@ -66,10 +66,13 @@ KNOWN = {
 _SUFFIXES = ("-Instruct", "-Base", "")
 
 
-def shape_of(model: Model) -> Shape | None:
-    """The shape of a recipe's model; None when its config is neither local, cached nor in the table."""
+def shape_of(model: Model, *, vocab: int = 261) -> Shape | None:
+    """The shape of a recipe's model; one from scratch has `vocab` tokens (261: bytes).
+
+    None when its config is neither local, cached nor in the table.
+    """
     if model.path is None:
-        return _scratch(model.scratch or Scratch())
+        return _scratch(model.scratch or Scratch(), vocab)
     config = _config_file(model.path)
     if config is not None:
         return _from_config(config)
@@ -80,7 +83,7 @@ def shape_of(model: Model) -> Shape | None:
     return None
 
 
-def _scratch(scratch: Scratch, vocab: int = 105) -> Shape:
+def _scratch(scratch: Scratch, vocab: int) -> Shape:
     return Shape(
         family=scratch.architecture,
         layers=scratch.layers,

@@ -20,6 +20,7 @@ from sgpo_cli.recipe.schema import Recipe
 _START_S = (4.0, 15.0)  # importing torch and TRL, opening the model
 _CPU_RATE = (0.4e10, 2.5e10)  # useful FLOP/s of one core on small models, slowest and fastest seen
 _GPU_RATE = (0.4e14, 2.5e14)  # useful FLOP/s of one data-centre GPU in such a loop, generation included
+_SPECIAL_TOKENS = 5  # of task hops: pad, begin, end, unknown, and the answer's marker
 _PROMPT_TOKENS = 256  # what is assumed of problems that are not looked at
 _BASE_GIB = 0.7  # Python with torch, transformers and TRL loaded
 
@@ -30,7 +31,12 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     """`seconds [lo, hi]`, `memory_gib`, `judge_calls`, their basis; null seconds when the model's size is unknown."""
     if kind == "report":
         return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": _basis()}
-    shape = shape_of(recipe.model)
+    task = recipe.data.hops
+    shape = (
+        shape_of(recipe.model, vocab=task.entities + task.relations + _SPECIAL_TOKENS)
+        if recipe.data.source == "hops"
+        else shape_of(recipe.model)
+    )
     if shape is None:
         reason = "the model's config.json is not on this machine: its size is unknown"
         return {"seconds": None, "memory_gib": None, "judge_calls": _judge_calls(recipe, kind), "reason": reason}

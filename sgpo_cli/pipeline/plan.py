@@ -88,7 +88,7 @@ class _Compiler:
             policy, made_by = str(self.run.stage("warmup").final), stage.fingerprint
         if self.recipe.judge is not None:
             planned.append(self._judge(policy, made_by))
-        train = self._train(policy, made_by, planned)
+        train = self._train(policy, made_by)
         planned.append(train)
         if self.recipe.benchmarks:
             planned.append(self._eval(train))
@@ -137,7 +137,7 @@ class _Compiler:
         lengths = {k: trainer[k] for k in ("group_size", "max_completion_length")}
         return {"model": self.model, "data": self.data, **lengths, **{k: self.resolved[k] for k in keys}}
 
-    def _train(self, policy: str, made_by: str, before: list[PlannedStage]) -> PlannedStage:
+    def _train(self, policy: str, made_by: str) -> PlannedStage:
         keys = ("seed", "reward", "judge", "rescue", "guidance", "trainer", "generation")
         config = {"model": self.model, "data": self.data, **{k: self.resolved[k] for k in keys}}
         if self.recipe.judge is not None:

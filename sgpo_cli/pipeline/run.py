@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,8 +95,6 @@ def _one(plan: Plan, stage: PlannedStage, events: _RunEvents, launcher: Launcher
 
 
 def _say(events: _RunEvents, stage: PlannedStage, kind: Any, **data: Any) -> None:
-    import time
-
     events(Event(time.time(), stage.name, kind, None, None, data))
 
 

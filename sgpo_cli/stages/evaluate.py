@@ -13,27 +13,19 @@ from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import read_json
 from sgpo_cli.stages.benches import open_bench
 from sgpo_cli.stages.context import StageContext
+from sgpo_cli.stages.policy import open_engine
 
 _BATCH_ROWS = 256
 _BATCH_TOKENS = 65536
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    from sgpo_cli.generation.load import load_policy, load_tokenizer
-    from sgpo_cli.generation.prompts import Prompt, render
-    from sgpo_cli.generation.transformers_engine import TransformersEngine
     from sgpo_cli.verify.pool import Grader
 
-    recipe, model = context.recipe, context.recipe.model
+    recipe = context.recipe
     # All benches are opened before the model is: a missing file is found at once.
     benches = [_with(use, open_bench(use.card, file=use.file, task=recipe.data.hops)) for use in recipe.benchmarks]
-    tokenizer = load_tokenizer(context.policy(), chat_template=model.chat_template, revision=model.revision)
-    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision, to_accelerator=True)
-    engine = TransformersEngine(policy, tokenizer)
-
-    def ask(text: str) -> Prompt:
-        return render(text, tokenizer, chat=model.chat, system=model.system_prompt)
-
+    engine, ask = open_engine(context)
     base = Path(context.options.get("out", context.dir.path))
     total = sum(len(bench.rows) * bench.k for bench in benches)
     before = 0

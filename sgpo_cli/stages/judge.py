@@ -26,6 +26,7 @@ from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import to_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import open_judge
+from sgpo_cli.stages.policy import open_engine
 from sgpo_cli.training.problems import load_problems
 
 _BATCH = 128
@@ -73,16 +74,12 @@ def run(context: StageContext) -> dict[str, Any]:
 
 def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Completion], list[int | None]]:
     """At least `use.measure` graded rollouts of the warm start, whole groups, kept in rollouts.jsonl."""
-    from sgpo_cli.generation.load import load_policy, load_tokenizer
-    from sgpo_cli.generation.prompts import fill, render
-    from sgpo_cli.generation.transformers_engine import TransformersEngine
+    from sgpo_cli.generation.prompts import fill
     from sgpo_cli.training.rewards import build_rewards
     from sgpo_cli.verify.pool import Grader
 
-    recipe, model = context.recipe, context.recipe.model
-    tokenizer = load_tokenizer(context.policy(), chat_template=model.chat_template, revision=model.revision)
-    policy = load_policy(context.policy(), dtype=model.dtype, revision=model.revision, to_accelerator=True)
-    engine = TransformersEngine(policy, tokenizer, top_k=recipe.generation.top_k)
+    recipe = context.recipe
+    engine, ask = open_engine(context, top_k=recipe.generation.top_k)
     size = recipe.trainer.group_size
     rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
     completions: list[Completion] = []
@@ -90,10 +87,7 @@ def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Com
         stops.raise_if_asked("stopped while the judge was measured; it starts over")
         batch = rows[start : start + _BATCH]
         completions += engine.generate(
-            [
-                render(fill(recipe.data.prompt, row.problem), tokenizer, chat=model.chat, system=model.system_prompt)
-                for row in batch
-            ],
+            [ask(fill(recipe.data.prompt, row.problem)) for row in batch],
             max_new_tokens=recipe.trainer.max_completion_length,
             temperature=recipe.generation.temperature,
             top_p=recipe.generation.top_p,

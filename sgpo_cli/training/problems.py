@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sgpo_cli.data import hops
-from sgpo_cli.data.rows import Row, load_rows, split_heldout
+from sgpo_cli.data.rows import HELDOUT_SEED, Row, load_data
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.schema import Recipe
-
-_HELDOUT_SEED = 0
-"""The held-out problems do not depend on the recipe's seed, so that seeds are compared on the same ones."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +27,9 @@ def load_problems(recipe: Recipe) -> Problems:
     wanted = trainer.steps * trainer.prompts_per_step
     if data.source == "hops":
         rows = hops.problems(data.hops, min(wanted, data.limit or wanted), recipe.seed, "train")
-        heldout = hops.problems(data.hops, data.heldout, _HELDOUT_SEED, "heldout") if data.heldout else []
+        heldout = hops.problems(data.hops, data.heldout, HELDOUT_SEED, "heldout") if data.heldout else []
     else:
-        everything = load_rows(
-            data.source,
-            split=data.split,
-            config=data.config,
-            revision=data.revision,
-            columns=data.columns,
-            limit=data.limit,
-        )
-        rows, heldout = split_heldout(everything, data.heldout, _HELDOUT_SEED)
+        rows, heldout = load_data(data)
     return Problems(rows, _order(rows, wanted, recipe), heldout)
 
 

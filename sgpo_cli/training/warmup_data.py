@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sgpo_cli.data.hops import corpus
-from sgpo_cli.data.rows import Row, load_rows, split_heldout
+from sgpo_cli.data.rows import Row, load_data
 from sgpo_cli.errors import UserError
 from sgpo_cli.generation.prompts import fill, prompt_ids, render
 from sgpo_cli.recipe.kinds import WarmupSft
@@ -40,15 +40,7 @@ def warmup_rows(data: Data, warmup: WarmupSft) -> list[Row]:
     wanted = warmup.steps * warmup.batch_size
     if data.source == "hops":
         return corpus(data.hops, wanted, warmup.seed)
-    found = load_rows(
-        data.source,
-        split=data.split,
-        config=data.config,
-        revision=data.revision,
-        columns=data.columns,
-        limit=data.limit,
-    )
-    kept, _ = split_heldout(found, data.heldout)
+    kept, _ = load_data(data)
     usable = [row for row in kept if row.solution is not None and row.solution.strip()]
     if not usable:
         raise UserError(

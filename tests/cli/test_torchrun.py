@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.cli.test_kills import gone, wait_for
 from tests.tiny import SHORT_SGPO, rows, sgpo, start
@@ -13,6 +14,7 @@ from tests.tiny import SHORT_SGPO, rows, sgpo, start
 COMMAND = ["train", "tiny_sgpo", *SHORT_SGPO, "launch.engine=torchrun", "launch.processes=2", "--until", "train"]
 
 
+@pytest.mark.xdist_group("torchrun")
 def test_train_under_torchrun_killed_and_resumed(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "runs/.shared", tmp_path / "runs/.shared")
     process = start(*COMMAND, cwd=tmp_path)

@@ -49,3 +49,15 @@ def test_known_models_have_their_published_size(path: str, billions: float) -> N
 
 def test_an_unknown_model_has_no_shape() -> None:
     assert shape_of(Model(path="somebody/unheard-of-9B")) is None
+
+
+def test_the_tiny_recipes_size_is_that_of_its_model() -> None:
+    from sgpo_cli.data.hops_text import tokenizer
+    from sgpo_cli.generation.load import build_scratch
+    from sgpo_cli.pipeline.estimate import estimate
+    from sgpo_cli.recipe.load import load_recipe
+
+    recipe = load_recipe("tiny_grpo").recipe
+    assert recipe.model.scratch is not None
+    real = build_scratch(recipe.model.scratch, tokenizer(recipe.data.hops), seed=0)
+    assert estimate(recipe, "train")["parameters"] == sum(p.numel() for p in real.parameters())

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import toy
 
-from sgpo_cli.runs.rundir import StageDir
-
 
 def launch(policy: Path, folder: Path, steps: int) -> toy.Result:
-    folder.mkdir(exist_ok=True)
-    script = Path(__file__).parent / "guided_two_ranks.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*command, str(script), str(policy), str(folder), str(steps)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return toy.Result(StageDir(folder))
+    return toy.two_ranks("guided_two_ranks.py", policy, folder, steps)
 
 
+@pytest.mark.xdist_group("torchrun")
 @pytest.mark.slow
 def test_guided_groups_over_two_ranks(policy: Path, tmp_path: Path) -> None:
     run = launch(policy, tmp_path / "run", 4)

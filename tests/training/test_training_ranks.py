@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,26 +9,13 @@ import toy
 
 from sgpo_cli.methods.groups import Group
 from sgpo_cli.methods.rescue import load_rescue
-from sgpo_cli.runs.rundir import StageDir
 
 
 def launch(policy: Path, folder: Path, steps: int) -> toy.Result:
-    folder.mkdir(exist_ok=True)
-    script = Path(__file__).parent / "two_ranks.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [*command, str(script), str(policy), str(folder), str(steps)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return toy.Result(StageDir(folder))
+    return toy.two_ranks("two_ranks.py", policy, folder, steps)
 
 
+@pytest.mark.xdist_group("torchrun")
 @pytest.mark.slow
 def test_groups_over_two_ranks(policy: Path, tmp_path: Path) -> None:
     run = launch(policy, tmp_path / "run", 4)

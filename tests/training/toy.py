@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -118,3 +121,20 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
 
 
 __all__ = ["TASK", "Result", "make_policy", "recipe", "replace", "timeless", "train"]
+
+
+def two_ranks(script: str, policy: Path, folder: Path, steps: int) -> Result:
+    """Runs a script of this folder on two processes (gloo), and what it left in `folder`."""
+    folder.mkdir(exist_ok=True)
+    here = Path(__file__)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*command, str(here.parent / script), str(policy), str(folder), str(steps)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return Result(StageDir(folder))
