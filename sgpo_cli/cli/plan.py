@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from sgpo_cli.cli.options import Json, Overrides, RecipeArgument
 
 
-def show_plan(recipe: RecipeArgument, overrides: Overrides = None, as_json: Json = False) -> None:
+def show_plan(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the judge's servers whether they serve its model.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show what a recipe would do and cost; nothing is run.
 
     Its stages with estimates of time and memory, the rendered prompt, and, with guidance, one group of it.
@@ -17,6 +28,7 @@ def show_plan(recipe: RecipeArgument, overrides: Overrides = None, as_json: Json
     from sgpo_cli.pipeline.conflict import conflict_with_run
     from sgpo_cli.pipeline.estimate import too_large
     from sgpo_cli.pipeline.guided import guided_group
+    from sgpo_cli.pipeline.judge_cost import judge_warnings
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
     from sgpo_cli.pipeline.preflight import PLAN_BYTES, check_local_data
@@ -29,6 +41,7 @@ def show_plan(recipe: RecipeArgument, overrides: Overrides = None, as_json: Json
     plan = compile_recipe(loaded)
     document = plan_json(plan)
     found = [conflict_with_run(plan), *too_large(loaded.recipe, document["stages"])]
+    found += judge_warnings(loaded.recipe, online=online)
     document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
     row = first_row(loaded.recipe)
     document["prompt"] = prompt = preview(loaded.recipe, row)

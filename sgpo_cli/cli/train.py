@@ -27,6 +27,7 @@ def train(
     """Run a recipe: warmup, judge, train, eval, report. The same command goes on where it was stopped."""
     from sgpo_cli.display.console import Screen, show_mistakes
     from sgpo_cli.display.live import RunDisplay
+    from sgpo_cli.pipeline.judge_cost import check_keys
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
     from sgpo_cli.pipeline.preflight import check_engine, check_local_data
@@ -45,6 +46,7 @@ def train(
         for change in changes:
             screen.say(f"  {change}")
     check_engine(loaded.recipe)
+    check_keys(loaded.recipe)
     check_local_data(loaded.recipe)
     plan = compile_recipe(loaded)
     stops.install()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sgpo_cli.display import readable
 from sgpo_cli.display.guidance import CUTS
+from sgpo_cli.display.judging import total_usage
 from sgpo_cli.display.state import how_it_ended, warning_text
 from sgpo_cli.recipe.nodes import Findings, to_plain
 from sgpo_cli.recipe.yamlio import read_file
@@ -61,6 +62,8 @@ class RunFacts:
     """Sum over the steps."""
     benches: list[dict[str, Any]] = field(default_factory=list)
     judge: dict[str, Any] | None = None
+    judge_usage: dict[str, Any] | None = None
+    """What judging cost during training; None when nothing was judged."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -115,6 +118,7 @@ def _facts(run: RunDir, rows: list[dict[str, Any]]) -> RunFacts:
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
         benches=[_summary(path) for path in sorted(run.stage("eval").path.glob("*/summary.json"))],
         judge=readable.document(judge) if judge.exists() else None,
+        judge_usage=total_usage(rows),
         warnings=_warnings(run),
     )
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sgpo_cli.display import words
 from sgpo_cli.display.bars import progress_bar
+from sgpo_cli.display.judging import measured_lines
 from sgpo_cli.display.state import Pace, RunState, StageState, how_it_ended, warning_text
 from sgpo_cli.display.view import live_view, plain_line
 from sgpo_cli.runs.events import Event
@@ -57,6 +58,9 @@ class RunDisplay:
         measured = self.state.handle(event)
         if event.event == "warning":
             self._screen.line(Text(f"warning: {event.stage}: {warning_text(event)}", style="note"))
+        if event.event == "metrics" and self.state.stages[event.stage].kind == "judge":
+            for line in measured_lines(event.data):
+                self._screen.line(Text(line))
         if self._screen.live is None:
             self._plain(event, measured)
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, gather
 from sgpo_cli.display.guidance import guided_plan, shortened
+from sgpo_cli.display.judging import judging_notes, usage_text
 from sgpo_cli.errors import UserError
 from sgpo_cli.runs.rundir import RunDir
 
@@ -52,6 +53,7 @@ def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
     lines = []
     if known and len(known) == len(estimates):
         lines.append(Text(f"in all {words.span([sum(bound) for bound in zip(*known, strict=True)])}", style="title"))
+    lines += judging_notes(estimates)
     notes = [estimate[key] for estimate in estimates for key in ("basis", "reason") if estimate.get(key)]
     return lines + [Text(note, style="quiet") for note in dict.fromkeys(notes)]
 
@@ -101,6 +103,7 @@ def result_json(run: RunDir) -> dict[str, Any]:
         "guidance": guidance_json(facts),
         "benchmarks": facts.benches,
         "judge": facts.judge,
+        "judging": facts.judge_usage,
         "stages": [{"name": s.name, "status": s.status, "seconds": s.seconds} for s in facts.stages],
         "warnings": facts.warnings,
     }
@@ -154,6 +157,13 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
         lines.append(("prefixes", shortened(facts.shortened)))
     if facts.judge and facts.judge.get("measures"):
         lines.append(("judge", judge_line(facts.judge)))
+    asked = usage_text(facts.judge_usage)
+    if asked and facts.judge_usage and facts.judge_usage["input_tokens"]:
+        lines.append(("judging", f"{asked}, waited {words.duration(facts.judge_usage['waited'])}"))
+    if facts.judge_usage and facts.judge_usage["fallback"]:
+        lines.append(
+            ("plain GRPO", f"{words.plural(facts.judge_usage['fallback'], 'step')}: the judge gave too little")
+        )
     if facts.seconds is not None:
         lines.append(("time", words.duration(facts.seconds)))
     return lines

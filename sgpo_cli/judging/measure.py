@@ -8,9 +8,10 @@ share of the rows in which the judge found nothing to check, and so no error; in
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import sqrt
+from statistics import StatisticsError, correlation
 
 from sgpo_cli.judging.verdict import Verdict
 
@@ -106,6 +107,45 @@ class Tally:
             for _ in range(DRAWS)
         )
         return min(f1, draws[int(0.025 * DRAWS)]), max(f1, draws[int(0.975 * DRAWS) - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far two judges say the same of the same solutions; None where no solution has a verdict of both.
+
+    `same`: share of those `n` in which both name the same first wrong step (or none), with Wilson's 95% interval;
+    `correlation`: Pearson's, of their prefix scores, None when one of them does not vary.
+    """
+
+    other: str
+    n: int
+    same: float | None
+    same_ci95: Interval | None
+    correlation: float | None
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def agreement(verdicts: Sequence[Verdict], others: Sequence[Verdict], *, other: str) -> Agreement:
+    """Agreement over the solutions on which neither judge abstained or found nothing to check."""
+    both = [
+        (a, b)
+        for a, b in zip(verdicts, others, strict=True)
+        if not (a.abstained or b.abstained or nothing_checked(a) or nothing_checked(b))
+    ]
+    if not both:
+        return Agreement(other, 0, None, None, None)
+    hits = sum(a.first_error == b.first_error for a, b in both)
+    scores = [(a.prefix_score or 0.0, b.prefix_score or 0.0) for a, b in both]
+    return Agreement(other, len(both), hits / len(both), wilson(hits, len(both)), _correlation(scores))
+
+
+def _correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    try:
+        return correlation([a for a, _ in pairs], [b for _, b in pairs])
+    except StatisticsError:  # fewer than two, or one side is constant
+        return None
 
 
 def nothing_checked(verdict: Verdict) -> bool:

@@ -26,7 +26,38 @@ def _hops_oracle(options: Mapping[str, object]) -> Judge:
     return from_options(options)
 
 
-JUDGES: dict[str, Factory] = {"arithmetic": _arithmetic, "hops_oracle": _hops_oracle}
+def _reference(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.reference.judge import from_options
+
+    return from_options(options)
+
+
+def _language_model(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.language.judge import from_options
+
+    return from_options(options)
+
+
+def _vote(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.vote import from_options
+
+    return from_options(options)
+
+
+def _process_reward(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.process_reward.judge import from_options
+
+    return from_options(options)
+
+
+JUDGES: dict[str, Factory] = {
+    "arithmetic": _arithmetic,
+    "hops_oracle": _hops_oracle,
+    "language_model": _language_model,
+    "process_reward": _process_reward,
+    "reference": _reference,
+    "vote": _vote,
+}
 
 
 def load_judge(kind: str, options: Mapping[str, object]) -> Judge:

@@ -14,6 +14,7 @@ import psutil
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.architecture import Shape, shape_of
+from sgpo_cli.pipeline.judge_cost import judge_cost
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.schema import Recipe
 
@@ -39,7 +40,7 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     )
     if shape is None:
         reason = "the model's config.json is not on this machine: its size is unknown"
-        return {"seconds": None, "memory_gib": None, "judge_calls": _judge_calls(recipe, kind), "reason": reason}
+        return {"seconds": None, "memory_gib": None, **_judging(recipe, kind), "reason": reason}
     flops = _flops(recipe, kind, shape)
     slow, fast = _GPU_RATE if on_accelerator() else _CPU_RATE
     workers = recipe.launch.processes if kind == "train" else 1
@@ -47,10 +48,14 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "memory_gib": round(_memory_gib(recipe, kind, shape), 1),
-        "judge_calls": _judge_calls(recipe, kind),
+        **_judging(recipe, kind),
         "parameters": shape.parameters(),
         "basis": _basis(),
     }
+
+
+def _judging(recipe: Recipe, kind: str) -> dict[str, Any]:
+    return judge_cost(recipe, kind, problem_tokens=_problem_tokens(recipe))
 
 
 def _basis() -> str:
@@ -80,8 +85,11 @@ def on_accelerator() -> bool:
 
 
 def _row_tokens(recipe: Recipe) -> int:
-    prompt = recipe.data.hops.hops + 2 if recipe.data.source == "hops" else _PROMPT_TOKENS
-    return prompt + recipe.trainer.max_completion_length
+    return _problem_tokens(recipe) + recipe.trainer.max_completion_length
+
+
+def _problem_tokens(recipe: Recipe) -> int:
+    return recipe.data.hops.hops + 2 if recipe.data.source == "hops" else _PROMPT_TOKENS
 
 
 def _flops(recipe: Recipe, kind: str, shape: Shape) -> float:
@@ -119,13 +127,3 @@ def _memory_gib(recipe: Recipe, kind: str, shape: Shape) -> float:
     activations = tokens * shape.layers * (14 * shape.hidden + 4 * shape.intermediate) * width
     logits = 3 * tokens * shape.vocab * 4
     return _BASE_GIB + (4 * weights + max(activations + logits, cache)) / 2**30
-
-
-def _judge_calls(recipe: Recipe, kind: str) -> int:
-    """At most: every rollout of every step all wrong."""
-    if recipe.judge is None:
-        return 0
-    if kind == "judge":
-        return recipe.judge.measure
-    rollouts = recipe.trainer.steps * recipe.trainer.prompts_per_step * recipe.trainer.group_size
-    return rollouts if kind == "train" and recipe.rescue.kind != "none" else 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sgpo_cli.errors import Mistake
-from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
+from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, judge_content, local_content
 from sgpo_cli.recipe.cards import find_card, load_eval_card
 from sgpo_cli.recipe.load import LoadedRecipe
 from sgpo_cli.recipe.schema import Recipe
@@ -70,6 +70,10 @@ def compile_recipe(loaded: LoadedRecipe, *, root: Path | None = None) -> Plan:
     return Plan(loaded, run, stages, list(loaded.warnings))
 
 
+_SERVED = ("endpoints", "store")
+"""Keys of the judge that say where verdicts come from, not what they are."""
+
+
 class _Compiler:
     def __init__(self, loaded: LoadedRecipe, run: RunDir, root: Path) -> None:
         self.recipe = loaded.recipe
@@ -123,8 +127,9 @@ class _Compiler:
         judge = self.recipe.judge
         assert judge is not None
         config = {
-            "judge": {k: v for k, v in self.resolved["judge"].items() if k not in {"max_abstained", "then"}},
-            "card": content_hash(find_card("judges", judge.card)),
+            "judge": {k: v for k, v in self.resolved["judge"].items() if k not in {"max_abstained", "then", *_SERVED}},
+            "card": judge_content(judge.card),
+            "second": judge_content(judge.compare_with) if judge.compare_with else None,
             "labels": local_content(judge.floor.data) if judge.floor else None,
             **self._rollout_config(),
         }
@@ -143,7 +148,7 @@ class _Compiler:
         if self.recipe.judge is not None:
             # The floor decides whether training begins, not what it does.
             config["judge"] = {k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}}
-            config["card"] = content_hash(find_card("judges", self.recipe.judge.card))
+            config["card"] = judge_content(self.recipe.judge.card)
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
         train = self.run.stage("train")
         outputs = {"policy": str(train.final), "metrics": str(train.metrics), "rollouts": str(train.rollouts)}

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
+from sgpo_cli.pipeline.judge_cost import language_models
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
+from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.rules.trl import TUNED
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
@@ -115,6 +117,7 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     if told["judge"] is not None:
         told["judge"].update(measure=16, floor=None, max_abstained=1.0)
         changes.append("judge: measured on 16 rollouts, no floor, may abstain on all")
+        changes += _shrink_judge(recipe, told["judge"])
     if recipe.launch.engine != "local" or recipe.launch.processes != 1:
         told["launch"].update(engine="local", processes=1)
         changes.append("launch: one local process")
@@ -127,6 +130,15 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
         told["track"] = []
         changes.append("track: nothing is reported")
     return changes
+
+
+def _shrink_judge(recipe: Recipe, told: dict[str, Any]) -> list[str]:
+    """No server is asked, and no verdict is kept."""
+    told["store"] = None
+    if not language_models(recipe):
+        return []
+    told["endpoints"] = [STANDIN]
+    return ["judge's servers: a stand-in on this machine; its verdicts mean nothing"]
 
 
 def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:

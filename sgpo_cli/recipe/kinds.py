@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from sgpo_cli.recipe.guidance import Guidance as Guidance
 from sgpo_cli.recipe.guidance import GuidanceNone as GuidanceNone
+from sgpo_cli.recipe.judgecards import JudgeCard as JudgeCard
 from sgpo_cli.recipe.ranges import Count, Positive, Range, Share
 
 # --- warmup: what the policy learns before RL ---------------------------------------------------------------------
@@ -145,27 +146,3 @@ class RescueStepwise:
 
 
 Rescue = RescueNone | RescueStepwise
-
-
-# --- judge cards: judges/*.yaml -----------------------------------------------------------------------------------
-
-
-@dataclass(kw_only=True)
-class HopsOracleCard:
-    """Knows every fact of the built-in task `hops`; checks each hop."""
-
-    kind: Literal["hops_oracle"] = "hops_oracle"
-
-
-@dataclass(kw_only=True)
-class ArithmeticCard:
-    """Checks every equation that a step states; no model, no key, no network."""
-
-    kind: Literal["arithmetic"] = "arithmetic"
-    places: Annotated[float, Range(ge=0, le=100)] = 1.0
-    """By how many units of its last printed place a decimal may be off: 1 takes both 0.66 and 0.67 for 2/3."""
-    approximate: Annotated[float, Range(ge=0, le=1)] = 0.02
-    """Relative error allowed where the text itself says that it rounds ("about", "≈")."""
-
-
-JudgeCard = HopsOracleCard | ArithmeticCard

@@ -169,6 +169,12 @@ class JudgeUse:
     """Largest share of a step's judged rollouts that may be abstentions."""
     then: Literal["fallback", "stop"] = "fallback"
     """When more abstain: that step is plain GRPO, or the run stops; counted either way."""
+    compare_with: str | None = None
+    """A second judge card; the judge stage reports how often the two name the same step."""
+    endpoints: list[str] | None = None
+    """Servers in the place of a language model's own; where a verdict comes from is never part of a fingerprint."""
+    store: str | None = "shared"
+    """File of the verdicts of language models; `shared` is runs/.shared/verdicts.sqlite, null keeps none."""
 
 
 @dataclass(kw_only=True)

@@ -17,15 +17,16 @@ from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.engine import Completion
 from sgpo_cli.judging.label_rows import Source
-from sgpo_cli.judging.measure import Measures, processbench
+from sgpo_cli.judging.measure import Measures, agreement, processbench
 from sgpo_cli.judging.split import split_steps
+from sgpo_cli.judging.usage import Remote, take_usage
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 from sgpo_cli.methods.outcomes import classify
 from sgpo_cli.recipe.schema import JudgeUse, Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import to_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
-from sgpo_cli.stages.judging import open_judge
+from sgpo_cli.stages.judging import close_judge, recipe_judge
 from sgpo_cli.stages.policy import open_engine
 from sgpo_cli.training.problems import load_problems
 
@@ -33,11 +34,19 @@ _BATCH = 128
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    recipe = context.recipe
-    use = recipe.judge
+    use = context.recipe.judge
     assert use is not None
+    judge = recipe_judge(use, task=context.recipe.data.hops)
+    try:
+        _refuse_unreachable(use.card, judge)
+        return _measured(context, use, judge)
+    finally:
+        close_judge(judge)
+
+
+def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, Any]:
+    recipe = context.recipe
     began = time.monotonic()
-    judge = open_judge(use.card, task=recipe.data.hops)
     rows, completions, outcomes = _roll_out(context, use)
     solutions = [
         Solution(row.problem, tuple(split_steps(done.text)), row.solution, row.answer)
@@ -47,6 +56,7 @@ def run(context: StageContext) -> dict[str, Any]:
     verdicts = judge.judge(solutions)
     judge_seconds = time.monotonic() - judged_at
     measures, source, reason = _measure(recipe, use, judge, solutions, verdicts)
+    usage = take_usage(judge)
     told = {
         "judge": judge.name,
         "card": use.card,
@@ -56,20 +66,47 @@ def run(context: StageContext) -> dict[str, Any]:
         "reason": reason,
         "abstained": sum(v.abstained or v.checked == 0 for v in verdicts) / len(verdicts),
         "unchecked": sum(not v.abstained and v.checked == 0 for v in verdicts) / len(verdicts),
+        "agreement": _agreement(recipe, use, solutions, verdicts),
         "judge_seconds": judge_seconds,
         "per_second": len(verdicts) / judge_seconds if judge_seconds > 0 else None,
-        "calls": len(verdicts),
+        "calls": len(verdicts) if usage is None else usage.calls,
+        "usage": None if usage is None else usage.to_json(),
         **_warm_start(recipe, outcomes, verdicts),
         "seconds": time.monotonic() - began,
         "floor": use.floor.f1 if use.floor else None,
     }
     _keep(context, rows, completions, outcomes, verdicts)
     write_json(context.dir.measures, told)
-    context.events.emit("metrics", **{k: told[k] for k in ("accuracy", "all_negative", "abstained", "measures")})
+    shown = ("accuracy", "all_negative", "abstained", "measures", "agreement", "per_second", "usage")
+    context.events.emit("metrics", **{key: told[key] for key in shown})
     if measures is None:
         context.events.emit("warning", what=f"the judge was not measured: {reason}")
     _refuse_below_floor(context, use, measures, reason)
     return {"measures": str(context.dir.measures)}
+
+
+def _refuse_unreachable(card: str, judge: Judge) -> None:
+    """Stops before anything is generated when a judge's server does not answer."""
+    wrong = judge.probe() if isinstance(judge, Remote) else []
+    if wrong:
+        raise RunFailed(
+            f"judge {card} cannot be asked: {'; '.join(wrong)}",
+            fix="start its server (docs/judges.md), or name another: judge.endpoints=[http://HOST:PORT/v1]",
+        )
+
+
+def _agreement(
+    recipe: Recipe, use: JudgeUse, solutions: list[Solution], verdicts: list[Verdict]
+) -> dict[str, object] | None:
+    """How far a second judge says the same of the warm start's rollouts; None when the recipe names none."""
+    if use.compare_with is None:
+        return None
+    second = recipe_judge(use, task=recipe.data.hops, card=use.compare_with)
+    try:
+        _refuse_unreachable(use.compare_with, second)
+        return agreement(verdicts, second.judge(solutions), other=use.compare_with).to_json()
+    finally:
+        close_judge(second)
 
 
 def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Completion], list[int | None]]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from sgpo_cli.stages.context import StageContext
-from sgpo_cli.stages.judging import open_judge
+from sgpo_cli.stages.judging import close_judge, recipe_judge
 
 
 def run(context: StageContext) -> dict[str, Any]:
     from sgpo_cli.training.job import run_train
 
     recipe = context.recipe
-    return run_train(
-        recipe=recipe,
-        policy=context.policy(),
-        judge=open_judge(recipe.judge.card, task=recipe.data.hops) if recipe.judge else None,
-        stage=context.dir,
-        events=context.events,
-    )
+    judge = None
+    if recipe.judge is not None:
+        judge = recipe_judge(recipe.judge, task=recipe.data.hops, processes=recipe.launch.processes)
+    try:
+        return run_train(recipe=recipe, policy=context.policy(), judge=judge, stage=context.dir, events=context.events)
+    finally:
+        if judge is not None:
+            close_judge(judge)

@@ -1,13 +1,61 @@
-"""Asking a judge during training: equal solutions once, failures as abstentions, everything counted."""
+"""Asking a judge during training: equal solutions once, failures as abstentions, everything counted.
+
+A judge whose calls leave the process is asked in a thread of its own, so that the trainer goes on with what needs no
+verdict; any other is asked when its verdicts are wanted, for it would only take the trainer's processor.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
 from sgpo_cli.errors import RunFailed, SgpoError
+from sgpo_cli.judging.usage import Metered, take_usage
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 from sgpo_cli.training.rollouts import JudgeFigures
+
+
+def may_overlap(judge: Judge) -> bool:
+    """Whether this judge mostly waits, for a server."""
+    return isinstance(judge, Metered)
+
+
+class Question:
+    """Solutions handed to a judge. `answers()` waits for the verdicts, one for each solution, in order."""
+
+    def __init__(self, judge: Judge, solutions: Sequence[Solution], *, ahead: bool) -> None:
+        """`ahead`: ask at once, in a thread."""
+        self._judge = judge
+        self._solutions = list(solutions)
+        self._made: tuple[list[Verdict], JudgeFigures] | None = None
+        self._problem: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        if ahead and self._solutions:
+            self._thread = threading.Thread(target=self._ask_ahead, name="judge", daemon=True)
+            self._thread.start()
+
+    def answers(self) -> tuple[list[Verdict], JudgeFigures]:
+        """The verdicts and what they cost; raises what the judge is not allowed to swallow (`SgpoError`).
+
+        `JudgeFigures.waited` is how long the trainer stood still for them.
+        """
+        began = time.perf_counter()
+        if self._thread is not None:
+            self._thread.join()
+        elif self._made is None:
+            self._made = read(self._judge, self._solutions)
+        if self._problem is not None:
+            raise self._problem
+        assert self._made is not None
+        self._made[1].waited = time.perf_counter() - began
+        return self._made
+
+    def _ask_ahead(self) -> None:
+        try:
+            self._made = read(self._judge, self._solutions)
+        except BaseException as problem:  # noqa: BLE001 - raised again in the trainer's thread, by `answers`
+            self._problem = problem
 
 
 def read(judge: Judge, solutions: Sequence[Solution]) -> tuple[list[Verdict], JudgeFigures]:
@@ -16,7 +64,10 @@ def read(judge: Judge, solutions: Sequence[Solution]) -> tuple[list[Verdict], Ju
     started = time.perf_counter()
     distinct = list(dict.fromkeys(solutions))
     verdicts = dict(zip(distinct, _ask(judge, distinct, figures), strict=True))
-    figures.cached = len(solutions) - len(distinct)
+    usage = take_usage(judge)
+    if usage is not None:
+        figures.count(usage)
+    figures.cached += len(solutions) - len(distinct)
     figures.seconds = time.perf_counter() - started
     return [verdicts[solution] for solution in solutions], figures
 

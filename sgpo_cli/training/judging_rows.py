@@ -9,7 +9,7 @@ from typing import Literal
 from sgpo_cli.judging.split import split_spans
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 from sgpo_cli.methods.prefix import earned_score, steps_score, tokens_score
-from sgpo_cli.training.judge_desk import gives_nothing, read
+from sgpo_cli.training.judge_desk import Question, gives_nothing, may_overlap
 from sgpo_cli.training.rollouts import JudgeFigures, Rollout
 from sgpo_cli.training.traces import given_steps
 
@@ -36,26 +36,33 @@ class Reading:
             rollout.steps_right = self.verdict.prefix_score
 
 
-def judge_rows(
-    judge: Judge,
-    rollouts: Sequence[Rollout],
-    ids: Sequence[Sequence[int]],
-    unit: Literal["steps", "tokens"],
-    decode: Decode,
-) -> tuple[list[Reading], JudgeFigures]:
-    """One reading a rollout, in order; `ids` are the responses' tokens, `decode` the policy's tokenizer."""
-    spans = [split_spans(rollout.response) for rollout in rollouts]
-    verdicts, figures = read(judge, [_solution(rollout, cut) for rollout, cut in zip(rollouts, spans, strict=True)])
-    readings = []
-    for rollout, verdict, cut, tokens in zip(rollouts, verdicts, spans, ids, strict=True):
-        ends = [end for _, end in cut]
-        nothing = gives_nothing(verdict)
-        prefix = None if nothing else _prefix(verdict, ends, tokens, unit, decode)
-        earned = prefix
-        if prefix is not None and rollout.prefix_tokens:
-            earned = earned_score(prefix, _given(rollout, verdict, ends, len(tokens), unit))
-        readings.append(Reading(verdict, prefix, earned, nothing, ends))
-    return readings, figures
+class Reader:
+    """Rollouts before a judge: asked ahead of need where the judge allows, read when the verdicts are wanted."""
+
+    def __init__(self, judge: Judge, rollouts: Sequence[Rollout]) -> None:
+        self._spans = [split_spans(rollout.response) for rollout in rollouts]
+        solutions = [_solution(rollout, cut) for rollout, cut in zip(rollouts, self._spans, strict=True)]
+        self._question = Question(judge, solutions, ahead=may_overlap(judge))
+
+    def readings(
+        self,
+        rollouts: Sequence[Rollout],
+        ids: Sequence[Sequence[int]],
+        unit: Literal["steps", "tokens"],
+        decode: Decode,
+    ) -> tuple[list[Reading], JudgeFigures]:
+        """One reading a rollout, in order; `ids` are the responses' tokens, `decode` the policy's tokenizer."""
+        verdicts, figures = self._question.answers()
+        readings = []
+        for rollout, verdict, cut, tokens in zip(rollouts, verdicts, self._spans, ids, strict=True):
+            ends = [end for _, end in cut]
+            nothing = gives_nothing(verdict)
+            prefix = None if nothing else _prefix(verdict, ends, tokens, unit, decode)
+            earned = prefix
+            if prefix is not None and rollout.prefix_tokens:
+                earned = earned_score(prefix, _given(rollout, verdict, ends, len(tokens), unit))
+            readings.append(Reading(verdict, prefix, earned, nothing, ends))
+        return readings, figures
 
 
 def _solution(rollout: Rollout, spans: Sequence[tuple[int, int]]) -> Solution:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Verdict
 from sgpo_cli.methods.groups import Reason
 from sgpo_cli.methods.guidance.cut import CutReason
@@ -79,19 +80,37 @@ class JudgeFigures:
     """What judging cost in one step, over all ranks."""
 
     calls: int = 0
-    """Solutions that the judge was asked about, retries included."""
+    """Requests that left the process, retries included; of a judge that works in the process, solutions read."""
     cached: int = 0
-    """Verdicts taken from an equal solution of the same batch."""
+    """Verdicts that cost no call: from the verdict store, or from an equal solution of the same batch."""
     failed: int = 0
-    """Verdicts given up because the judge raised."""
+    """Verdicts given up: abstentions because the judge raised, or gave no usable answer after every try."""
+    repaired: int = 0
+    """Verdicts that took a second question, after an answer outside the schema."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    """None where the judge has no price."""
     seconds: float = 0.0
     """Wall time of the slowest rank."""
+    waited: float = 0.0
+    """Of that, how long the trainer had nothing else to do."""
+
+    def count(self, usage: Usage) -> None:
+        """Takes a metered judge's own counts; it knows its calls better than we do."""
+        self.calls, self.cached = usage.calls, usage.cached
+        self.failed += usage.failed
+        self.repaired = usage.repaired
+        self.input_tokens, self.output_tokens = usage.input_tokens, usage.output_tokens
+        self.cost = usage.cost
 
     def add(self, other: JudgeFigures) -> None:
-        self.calls += other.calls
-        self.cached += other.cached
-        self.failed += other.failed
+        for name in ("calls", "cached", "failed", "repaired", "input_tokens", "output_tokens"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        if other.cost is not None:
+            self.cost = (self.cost or 0.0) + other.cost
         self.seconds = max(self.seconds, other.seconds)
+        self.waited = max(self.waited, other.waited)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,12 @@ from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.groups import RescueMethod
 from sgpo_cli.methods.guided_groups import wants
+from sgpo_cli.methods.outcomes import Outcome
 from sgpo_cli.training.guiding import Guide
-from sgpo_cli.training.judging_rows import judge_rows
+from sgpo_cli.training.judge_desk import may_overlap
+from sgpo_cli.training.judging_rows import Reader
 from sgpo_cli.training.rescuing import classify_groups, leave_as_grpo, rescue_groups
-from sgpo_cli.training.rewards import text_of
+from sgpo_cli.training.rewards import RewardColumn, text_of
 from sgpo_cli.training.rollouts import Batch, Rollout
 from sgpo_cli.training.traces import Start
 from sgpo_cli.training.trl_compat import Injection, ScoredBatch, ScoredBatchTrainer, gathered
@@ -78,6 +80,8 @@ class SgpoTrainer(ScoredBatchTrainer):
         self.steps_right = steps_right
         self.guide = guide
         self._starts: list[Start] = []
+        self._local: list[Rollout] = []
+        self._reader: Reader | None = None
 
     @property
     def updates_per_step(self) -> int:
@@ -114,13 +118,24 @@ class SgpoTrainer(ScoredBatchTrainer):
             advantages[i] = rollouts[i].advantage
         return advantages
 
+    def after_generation(self, inputs: list[dict[str, Any]], completions: Any, ids: Any) -> None:
+        """Grades at once and asks a judge that takes long to answer, while TRL computes log-probabilities."""
+        self._local = [self._rollout(*row) for row in zip(inputs, completions, ids, strict=True)]
+        if self.guide is not None:
+            for rollout, start, own in zip(self._local, self._starts, ids, strict=True):
+                self._note_start(rollout, start, own)
+        self._reader = None
+        outcome = self.reward_funcs[self.outcome]
+        if self.judge is None or not may_overlap(self.judge) or not isinstance(outcome, RewardColumn):
+            return
+        graded = outcome.early(completions=completions, row=[row["row"] for row in inputs])
+        for rollout, value in zip(self._local, graded, strict=True):
+            rollout.outcome = None if value is None else _outcome(value, rollout.id)
+        self._ask(self._wanted(gathered([_known(rollout) for rollout in self._local])))
+
     def _all_rollouts(self, batch: ScoredBatch) -> list[Rollout]:
         """Every rank's rows, in order, with their outcomes, rewards and TRL's advantages."""
-        local = [self._rollout(*row) for row in zip(batch.inputs, batch.completions, batch.completion_ids, strict=True)]
-        if self.guide is not None:
-            for rollout, start, ids in zip(local, self._starts, batch.completion_ids, strict=True):
-                self._note_start(rollout, start, ids)
-        rollouts: list[Rollout] = gathered(local)
+        rollouts: list[Rollout] = gathered(self._local)
         weights = self.reward_weights.tolist()
         for rollout, row, advantage in zip(rollouts, batch.rewards.tolist(), batch.advantages.tolist(), strict=True):
             terms = [None if math.isnan(value) else w * value for value, w in zip(row, weights, strict=True)]
@@ -159,33 +174,47 @@ class SgpoTrainer(ScoredBatchTrainer):
 
     def _judge(self, step: Batch, batch: ScoredBatch) -> None:
         """Verdicts for the rollouts that the rescue wants judged, each by the rank that holds it."""
-        wanted = [w for rows in step.groups() for w in self._wants(rows)]
+        wanted = self._wanted([_known(rollout) for rollout in step.rollouts])
         step.judged = sum(wanted)
         if self.judge is None or not step.judged:
             return
-        start = self.accelerator.process_index * len(batch.inputs)
-        mine = [i for i in range(len(batch.inputs)) if wanted[start + i]]
-        read, figures = judge_rows(
-            self.judge,
-            [step.rollouts[start + i] for i in mine],
+        mine = self._mine(wanted)
+        if self._reader is None:
+            self._ask(wanted)
+        assert self._reader is not None
+        read, figures = self._reader.readings(
+            [self._local[i] for i in mine],
             [batch.completion_ids[i] for i in mine],
             self.rescue.unit,
             self._decode,
         )
+        start = self.accelerator.process_index * len(self._local)
         for i, done in gathered([(start + i, done) for i, done in zip(mine, read, strict=True)]):
             done.onto(step.rollouts[i])
         for one in gathered([figures]):
             step.judge.add(one)
 
-    def _wants(self, rows: list[Rollout]) -> tuple[bool, ...]:
-        if self.guide is not None and self.guide.judges_all and not any(r.outcome != 0 for r in rows):
-            return (True,) * len(rows)
-        return wants(
-            self.rescue,
-            [rollout.outcome for rollout in rows],
-            [rollout.truncated for rollout in rows],
-            [rollout.prefix_tokens > 0 for rollout in rows],
-        )
+    def _ask(self, wanted: list[bool]) -> None:
+        assert self.judge is not None
+        self._reader = Reader(self.judge, [self._local[i] for i in self._mine(wanted)])
+
+    def _mine(self, wanted: list[bool]) -> list[int]:
+        """The local places of the rollouts to be judged that this rank holds."""
+        start = self.accelerator.process_index * len(self._local)
+        return [i for i in range(len(self._local)) if wanted[start + i]]
+
+    def _wanted(self, known: list[Known]) -> list[bool]:
+        """For each of all ranks' rollouts whether it is to be judged; whole groups decide."""
+        g = self.num_generations
+        groups = [known[start : start + g] for start in range(0, len(known), g)]
+        return [wanted for group in groups for wanted in self._wants(*zip(*group, strict=True))]
+
+    def _wants(
+        self, outcomes: tuple[Outcome, ...], truncated: tuple[bool, ...], prefixed: tuple[bool, ...]
+    ) -> tuple[bool, ...]:
+        if self.guide is not None and self.guide.judges_all and not any(outcome != 0 for outcome in outcomes):
+            return (True,) * len(outcomes)
+        return wants(self.rescue, outcomes, truncated, prefixed)
 
     def _decode(self, ids: Any) -> str:
         return self.processing_class.decode(ids, skip_special_tokens=True)
@@ -203,6 +232,14 @@ class SgpoTrainer(ScoredBatchTrainer):
                 fix="mend the judge, raise judge.max_abstained, or set judge.then=fallback",
             )
         return True
+
+
+Known = tuple[Outcome, bool, bool]
+"""What decides whether a rollout is judged: its outcome, whether it is truncated, whether it has a prefix."""
+
+
+def _known(rollout: Rollout) -> Known:
+    return rollout.outcome, rollout.truncated, rollout.prefix_tokens > 0
 
 
 def _common(text: str, other: str) -> int:

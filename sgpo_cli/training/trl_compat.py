@@ -23,6 +23,7 @@ from sgpo_cli.training.rewards import Completion
 
 PRIVATE: dict[str, list[str]] = {
     "_generate_and_score_completions": ["self", "inputs"],
+    "_generate": ["self", "prompts"],
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "_save_checkpoint": ["self", "model", "trial"],
 }
@@ -75,6 +76,7 @@ class ScoredBatchTrainer(GRPOTrainer):
     rollout_func: Any
     use_vllm: bool
     _seen: tuple[Sequence[Completion], Sequence[Sequence[int]], torch.Tensor] | None = None
+    _inputs: list[dict[str, Any]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,9 +89,20 @@ class ScoredBatchTrainer(GRPOTrainer):
         """The advantages to train on, (N,), the same on every rank."""
         return batch.advantages
 
+    def after_generation(self, inputs: list[dict[str, Any]], completions: Sequence[Completion], ids: Any) -> None:
+        """Called with this rank's B rows, responses and their token ids as soon as a training batch is generated,
+        before TRL computes log-probabilities and rewards: the time to ask somebody who takes long to answer."""
+
     def before_rollouts(self, inputs: list[dict[str, Any]]) -> Injection | None:
         """What this rank's B rows start from; None, on every rank, leaves generation to TRL alone."""
         return None
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        made = super()._generate(prompts)
+        if self.model.training:
+            _, ids, _, completions, *_ = made
+            self.after_generation(self._inputs, completions, ids)
+        return made
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
@@ -97,6 +110,7 @@ class ScoredBatchTrainer(GRPOTrainer):
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._inputs = inputs
         injection = self.before_rollouts(inputs) if self.model.training else None
         with _diverging(self.state.global_step), self._injecting(injection):
             output = super()._generate_and_score_completions(inputs)

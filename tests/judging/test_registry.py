@@ -35,7 +35,7 @@ def test_the_shipped_card_states_the_defaults_that_the_judge_has() -> None:
 
     from sgpo_cli.judging.arithmetic.compare import Tolerance
     from sgpo_cli.recipe.cards import load_judge_card
-    from sgpo_cli.recipe.kinds import ArithmeticCard
+    from sgpo_cli.recipe.judgecards import ArithmeticCard
 
     card = load_judge_card("arithmetic")
     assert card == ArithmeticCard()

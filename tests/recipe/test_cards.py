@@ -9,7 +9,7 @@ import pytest
 
 from sgpo_cli.errors import RecipeError, UserError
 from sgpo_cli.recipe.cards import Kind, find_card, list_cards, load_eval_card, load_judge_card
-from sgpo_cli.recipe.kinds import ArithmeticCard, HopsOracleCard
+from sgpo_cli.recipe.judgecards import ArithmeticCard, HopsOracleCard
 from tests.conftest import REPOSITORY
 from tests.recipe.files import write
 

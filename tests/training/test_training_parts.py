@@ -16,7 +16,7 @@ from sgpo_cli.errors import UserError
 from sgpo_cli.judging.verdict import Solution, Verdict
 from sgpo_cli.training import checkpoints, judge_desk
 from sgpo_cli.training.checkpoints import Position
-from sgpo_cli.training.judging_rows import judge_rows, step_tokens
+from sgpo_cli.training.judging_rows import Reader, step_tokens
 from sgpo_cli.training.problems import _order
 from sgpo_cli.training.rollouts import Rollout
 from sgpo_cli.training.settings import grpo_config, share_of_rows
@@ -56,7 +56,7 @@ class Fixed:
 def read_one(verdict: Verdict, unit: Any, response: str = "aa\nbbbb\ncc", ids: Any = (2, 1, 4, 1, 2)) -> Any:
     rollout = Rollout("id", "p", "ref", "ans", response, len(ids), False)
     judge = Fixed(verdict)
-    readings, _ = judge_rows(judge, [rollout], [ids], unit, letters)
+    readings, _ = Reader(judge, [rollout]).readings([rollout], [ids], unit, letters)
     return readings[0], judge.asked[0]
 
 

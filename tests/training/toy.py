@@ -112,7 +112,8 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
     """A metrics row without its clocks, for comparing runs."""
     plain = json.loads(json.dumps(row))
     plain.pop("seconds")
-    plain["judge"].pop("seconds")
+    for clock in ("seconds", "waited"):
+        plain["judge"].pop(clock)
     for measured in (plain["heldout"], plain["heldout_start"]):
         if measured:
             measured.pop("seconds")

@@ -11,6 +11,7 @@ import yaml
 from sgpo_cli import __version__
 from sgpo_cli.display import readable, words
 from sgpo_cli.display.facts import RunFacts, flat, gather, metrics
+from sgpo_cli.display.judging import agreement_lines, usage_text
 from sgpo_cli.display.report.cards import card, how_chosen, marks, picked_groups
 from sgpo_cli.display.report.figures import figures
 from sgpo_cli.display.report.svg import whisker
@@ -198,7 +199,20 @@ def judge_part(facts: RunFacts) -> dict[str, Any] | None:
         "rollouts": words.number(judge.get("rows")),
         "calls": words.number(judge.get("calls")),
         "seconds": words.duration(judge.get("judge_seconds") or judge.get("seconds")),
+        "agreement": agreement_lines(judge.get("agreement")),
+        "training": _training_cost(facts),
     }
+
+
+def _training_cost(facts: RunFacts) -> str | None:
+    """What the judge was asked during training, and how often too little came of it."""
+    usage, asked = facts.judge_usage, usage_text(facts.judge_usage)
+    if usage is None or asked is None:
+        return None
+    fallback = usage["fallback"]
+    steps = f"; {words.plural(fallback, 'step')} fell back to plain GRPO" if fallback else ""
+    took, waited = words.duration(usage["seconds"]), words.duration(usage["waited"])
+    return f"{asked}; {took}, of which training waited {waited}{steps}"
 
 
 def silent_lines(judge: dict[str, Any]) -> list[tuple[str, str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.kinds import RescueStepwise
 from sgpo_cli.recipe.rules.view import View, reads
 
@@ -21,24 +19,6 @@ def stepwise_needs_a_judge(view: View) -> None:
     if not asked and recipe.judge is not None:
         what = f"the judge is measured but never used: rescue {recipe.rescue.kind} does not ask it"
         view.warn("judge", what, "write judge: null, or rescue: {kind: stepwise}")
-
-
-@reads("judge.card", "data.source")
-def judge_fits_the_data(view: View) -> None:
-    judge, source = view.recipe.judge, view.recipe.data.source
-    if judge is None:
-        return
-    try:
-        card = load_judge_card(judge.card)
-    except UserError as problem:
-        view.error("judge.card", f"judge.card: {problem.what}", problem.fix)
-        return
-    if card.kind == "hops_oracle" and source != "hops":
-        what = f"judge.card {judge.card} knows the facts of task hops only, and data.source is {source}"
-        view.error("judge.card", what, "take another judge: sgpo list judges; arithmetic works on any text")
-    if card.kind == "arithmetic" and source == "hops":
-        what = f"judge.card {judge.card} checks equations, and task hops states none: it will abstain on everything"
-        view.warn("judge.card", what, "write judge.card: hops_oracle")
 
 
 @reads("judge.floor", "data.source")

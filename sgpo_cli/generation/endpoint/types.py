@@ -1,0 +1,78 @@
+"""What an OpenAI-compatible server is asked and what comes back; failures are values, never exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+FailureKind = Literal[
+    "timeout",  # one request took longer than `timeout_s`, on the last try too
+    "deadline",  # the call with all its tries took longer than `deadline_s`
+    "rate_limited",  # 429, on the last try too
+    "server",  # 5xx, on the last try too
+    "connection",  # refused, reset, dropped in the middle of the body
+    "bad_reply",  # 200, but not a chat completion
+    "refused",  # 4xx other than 408, 409, 425, 429: asking again cannot help
+    "breaker_open",  # not asked: too many of the last calls failed
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSettings:
+    """When the client stops asking: `share` of the last `window` calls failed. After `cooldown_s` one call tries."""
+
+    share: float = 0.5
+    window: int = 20
+    cooldown_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """One model behind one or several servers.
+
+    `urls` are base addresses that end in /v1. `key_env` names the environment variable that holds the key; the key
+    itself is never kept in settings, errors or logs. `concurrency`: requests in flight over all urls.
+    """
+
+    urls: tuple[str, ...]
+    model: str
+    key_env: str | None = None
+    concurrency: int = 64
+    timeout_s: float = 120.0
+    deadline_s: float = 600.0
+    retries: int = 4
+    backoff_s: tuple[float, float] = (0.5, 30.0)
+    """Base and cap of the jittered exponential backoff; a Retry-After header wins over it."""
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One call: `messages` as (role, content) pairs, and further fields of the request's body."""
+
+    messages: tuple[tuple[str, str], ...]
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The first choice's text. `requests`: how many were sent for it; token counts are 0 where the server is silent."""
+
+    text: str
+    finish_reason: str | None
+    requests: int
+    seconds: float
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no reply, in words without any secret. `requests`: how many were sent in vain (0: none)."""
+
+    kind: FailureKind
+    what: str
+    requests: int
+    seconds: float

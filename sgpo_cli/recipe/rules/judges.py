@@ -1,0 +1,97 @@
+"""The judge's card and servers: that they exist, that they suit the data, and that no secret is written down."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.cards import load_judge_card
+from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, VoteCard
+from sgpo_cli.recipe.rules.view import View, reads
+
+STANDIN = "standin"
+"""An endpoint that the judge starts itself, for smoke runs: its verdicts mean nothing."""
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+
+
+@reads("judge.card", "judge.compare_with", "data.source", "data.columns")
+def judge_fits_the_data(view: View) -> None:
+    judge = view.recipe.judge
+    if judge is None:
+        return
+    for path, name in (("judge.card", judge.card), ("judge.compare_with", judge.compare_with)):
+        if name is None:
+            continue
+        try:
+            cards = _members(load_judge_card(name))
+        except UserError as problem:
+            view.error(path, f"{path}: {problem.what}", problem.fix)
+            continue
+        for card in cards:
+            _fits(view, path, name, card)
+    if judge.compare_with == judge.card:
+        view.warn("judge.compare_with", "judge.compare_with is the judge itself: they will agree", "name another card")
+
+
+def _fits(view: View, path: str, name: str, card: JudgeCard) -> None:
+    source = view.recipe.data.source
+    blind = source != "hops" and view.recipe.data.columns.solution is None
+    if card.kind == "hops_oracle" and source != "hops":
+        what = f"{path} {name} knows the facts of task hops only, and data.source is {source}"
+        view.error(path, what, "take another judge: sgpo list judges; arithmetic works on any text")
+    if card.kind == "arithmetic" and source == "hops":
+        what = f"{path} {name} checks equations, and task hops states none: it will abstain on everything"
+        view.warn(path, what, f"write {path}: hops_oracle")
+    if blind and (card.kind == "reference" or (isinstance(card, LanguageModelCard) and card.reference == "always")):
+        what = f"{path} {name} compares with the reference solution, and no column of data.source is named as one"
+        view.error(path, what, "name it: data.columns.solution=COLUMN; or take another judge")
+
+
+def _members(card: JudgeCard) -> list[JudgeCard]:
+    """The card itself, or those that a vote asks."""
+    if not isinstance(card, VoteCard):
+        return [card]
+    return [member for name in card.judges for member in _members(load_judge_card(name))]
+
+
+@reads("judge.endpoints", "judge.card")
+def endpoints_are_addresses(view: View) -> None:
+    judge = view.recipe.judge
+    if judge is None or judge.endpoints is None:
+        return
+    if not judge.endpoints:
+        view.error("judge.endpoints", "judge.endpoints is empty", "name a server, or write judge.endpoints: null")
+    for url in judge.endpoints:
+        what = wrong_address(url)
+        if what is not None:
+            view.error("judge.endpoints", f"judge.endpoints: {what}", "write it like http://localhost:8000/v1")
+    try:
+        cards = _members(load_judge_card(judge.card))
+    except UserError:
+        return  # said by judge_fits_the_data
+    if not any(isinstance(card, LanguageModelCard) for card in cards):
+        view.warn("judge.endpoints", f"judge.endpoints does nothing: judge.card {judge.card} asks no server")
+
+
+def wrong_address(url: str) -> str | None:
+    """What is wrong with the address of a judge's server; None when it can be one."""
+    if url == STANDIN:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return f"{url!r} is no address of a server"
+    if parts.username or parts.password or parts.query:
+        return "an address holds a user, password or query, which would be written to the run's files"
+    return None
+
+
+@reads("launch.env")
+def no_secret_in_the_recipe(view: View) -> None:
+    """A recipe is written to its run directory, resolved; the shell's variables reach the stages by themselves."""
+    for name in view.recipe.launch.env:
+        if _SECRET.search(name):
+            what = f"launch.env.{name} looks like a secret, and a recipe is written to the run's files"
+            view.error(
+                "launch.env", what, f"take it out and set it in your shell: export {name}=...; stages inherit it"
+            )
