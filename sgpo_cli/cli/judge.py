@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,103 +13,180 @@ from sgpo_cli.cli.options import Json
 from sgpo_cli.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
+    from sgpo_cli.cli.judge_input import Opener, Source
     from sgpo_cli.display.console import Screen
-    from sgpo_cli.recipe.schema import HopsTask
-    from sgpo_cli.runs.rundir import RunDir
+    from sgpo_cli.display.live import progress
+    from sgpo_cli.judging.label import Output
+    from sgpo_cli.judging.label_columns import LabelColumns
+    from sgpo_cli.judging.label_counts import LabelSummary, Progress
 
 
 def judge(
-    source: Annotated[
-        str | None,
-        typer.Argument(metavar="[IN]", help="JSONL of `problem` and `steps` or `response`; or a run's rollouts."),
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IN]",
+            help="JSONL, parquet, a folder of `datasets` or a hub id, with `problem` and `steps` or `response`; a "
+            "run; with --merge, the shards.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Where the labelled rows go.")] = ...,  # type: ignore[assignment]
-    judge_name: Annotated[str, typer.Option("--judge", help="Judge card: a name (sgpo list judges) or a path.")] = ...,  # type: ignore[assignment]
+    out: Annotated[
+        str,
+        typer.Option("--out", help="Where the labelled rows go: NAME.jsonl, NAME.parquet, or NAME/ for `datasets`."),
+    ] = ...,  # type: ignore[assignment]
+    judge_name: Annotated[
+        str | None, typer.Option("--judge", help="Judge card: a name (sgpo list judges) or a path.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an OUT made from something else.")] = False,
+    schema: Annotated[
+        Literal["rows", "stepwise"],
+        typer.Option("--schema", help="Whole rows, or prompt, completions, labels for training process reward models."),
+    ] = "rows",
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="Your columns' names: problem=question,steps=completions.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Split of a data set (default: train).")] = None,
+    config: Annotated[str | None, typer.Option("--config", help="Configuration of a hub's data set.")] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Branch, tag or commit of a hub's data set.")
+    ] = None,
     shard: Annotated[str, typer.Option("--shard", help="Only every n-th row, from the i-th: 0/8 ... 7/8.")] = "0/1",
+    merge: Annotated[bool, typer.Option("--merge", help="Put finished shards, all of them, together again.")] = False,
+    endpoint: Annotated[
+        list[str] | None, typer.Option("--endpoint", help="Server of a language model, instead of the card's; repeat.")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="File of kept verdicts, or none (default: one under ./runs for all).")
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option("--engine", help="This process, or a Ray cluster.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes on the Ray cluster (default: its cores).")
+    ] = None,
     examples: Annotated[int, typer.Option("--show", min=0, help="Print so many labelled rows, coloured.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Find the first wrong step of each response. Killed at any moment, the same command goes on."""
-    from dataclasses import asdict
-
+    from sgpo_cli.cli.judge_input import Opener, Source, check_use, find_input
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.live import progress
-    from sgpo_cli.display.tables import judge_table
-    from sgpo_cli.display.words import plural
-    from sgpo_cli.judging.label import Progress, label_file
-    from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint
-    from sgpo_cli.recipe.cards import find_card
+    from sgpo_cli.judging.label import Output
+    from sgpo_cli.judging.label_columns import LabelColumns
     from sgpo_cli.recipe.schema import HopsTask
-    from sgpo_cli.runs import stops
-    from sgpo_cli.stages.judging import open_judge
 
     screen = Screen.open(as_json=as_json)
-    rows, task = _input(source, screen)
-    known = task or HopsTask()
-    if out.is_dir():
-        raise UserError(f"--out {out} is a directory", fix="name a file: --out labels.jsonl")
-    card = find_card("judges", judge_name)
-    stops.install()
+    output = Output.named(out, schema=schema, overwrite=overwrite)
+    wanted = Source("", LabelColumns.parse(columns), split, config, revision)
+    if merge:
+        _refuse(
+            "with --merge",
+            {"--judge": judge_name, "--columns": columns, "--endpoint": endpoint, "--store": store, "--split": split}
+            | {"--config": config, "--revision": revision, "--workers": workers}
+            | {"--shard": shard != "0/1", "--engine": engine != "local"},
+        )
+        _merge(sources or [], output, examples, screen)
+        return
+    if judge_name is None:
+        raise UserError("no judge is named", fix="--judge NAME; sgpo list judges names them")
+    if len(sources or []) > 1:
+        raise UserError(f"one IN, not {len(sources or [])}", fix="put files together first; shards with --merge")
+    if engine == "ray":
+        _refuse("with --engine ray, which divides the rows by itself", {"--shard": shard != "0/1"})
+    else:
+        _refuse("without --engine ray", {"--workers": workers})
+    check_use(judge_name, endpoints=endpoint or [], store=store)
+    if engine == "ray" and shard != "0/1":
+        raise UserError("--engine ray divides the rows by itself", fix="leave --shard out")
+    if engine == "local" and workers is not None:
+        raise UserError("--workers means nothing without --engine ray", fix="several processes: --shard 0/4 ... 3/4")
+    name, task = find_input(sources[0] if sources else None, screen)
+    source = replace(wanted, name=name)
+    opened = Opener(judge_name, task or HopsTask(), tuple(endpoint or ()), store)
     with progress("judging", None, screen.out, unit="rows") as bar:
+        summary = _label(source, output, opened, _shard(shard), engine, workers, _teller(bar))
+    _tell(summary, output, f"{judge_name} on {name}", screen)
+    if summary.counts.failed:
+        again = "asks again for these only" if opened.keeps else "asks again for every row"
+        screen.warn(f"{summary.counts.failed:,} verdicts failed", fix=f"the same command with --overwrite {again}")
+    _show(output, source.columns, examples, screen)
 
-        def tell(now: Progress) -> None:
-            bar.update(
-                now.done, total=now.total, abstained=now.abstained, wrong=now.done - now.no_error - now.abstained
-            )
-            stops.raise_if_asked("stopped; the labels so far are kept")
 
-        try:
-            summary = label_file(
-                rows,
-                out,
-                open_judge(judge_name, task=known),
-                fingerprint=fingerprint("judge", {"card": content_hash(card), "task": asdict(known)}, {}),
-                overwrite=overwrite,
-                shard=_shard(shard),
-                on_progress=tell,
-            )
-        except Interrupted as stop:
-            raise Interrupted(stop.what, code=stop.exit_code, fix="the same command goes on") from stop
-    table = judge_table(summary.to_json(), title=f"{judge_name} on {rows}")
-    screen.show(table, summary.to_json())
+def _label(
+    source: Source,
+    output: Output,
+    opener: Opener,
+    shard: tuple[int, int],
+    engine: str,
+    workers: int | None,
+    on_progress: Callable[[Progress], None],
+) -> LabelSummary:
+    from sgpo_cli.judging.label import label
+    from sgpo_cli.judging.label_ray import Cluster, label_with_ray
+    from sgpo_cli.runs import stops
+    from sgpo_cli.stages.judging import close_judge
+
+    stops.install()
+    judge = opener.open()
+    try:
+        fingerprint = opener.fingerprint()
+        if engine == "local":
+            return label(source.open(), output, judge, fingerprint=fingerprint, shard=shard, on_progress=on_progress)
+        return label_with_ray(
+            source.open(),
+            output,
+            opener.open,
+            judge=judge.name,
+            fingerprint=fingerprint,
+            cluster=Cluster(workers, opener.gpus()),
+            on_progress=on_progress,
+        )
+    except Interrupted as stop:
+        raise Interrupted(stop.what, code=stop.exit_code, fix="the same command goes on") from stop
+    finally:
+        close_judge(judge)
+
+
+def _refuse(where: str, told: Mapping[str, object]) -> None:
+    """`UserError` for an option that was told and means nothing there."""
+    for option, value in told.items():
+        if value:
+            raise UserError(f"{option} means nothing {where}", fix=f"leave {option} out")
+
+
+def _merge(shards: list[str], output: Output, examples: int, screen: Screen) -> None:
+    from sgpo_cli.judging.label_merge import merge
+
+    if not shards:
+        raise UserError("no shards to merge", fix="sgpo judge --merge labels-*.jsonl --out labels.jsonl")
+    summary, columns = merge([Path(shard) for shard in shards], output)
+    _tell(summary, output, f"{summary.judge}, {len(shards)} shards", screen)
+    _show(output, columns, examples, screen)
+
+
+def _teller(bar: progress) -> Callable[[Progress], None]:
+    from sgpo_cli.runs import stops
+
+    def tell(now: Progress) -> None:
+        told: dict[str, float] = {"abstained": now.abstained, "wrong": now.done - now.no_error - now.abstained}
+        if now.usage is not None:
+            told |= {"calls": now.usage.calls, "cached": now.usage.cached, "failed": now.usage.failed}
+            told |= {} if now.usage.cost is None else {"cost": now.usage.cost}
+        bar.update(now.done, total=now.total, description=None, **told)
+        stops.raise_if_asked("stopped; the labels so far are kept")
+
+    return tell
+
+
+def _tell(summary: LabelSummary, output: Output, title: str, screen: Screen) -> None:
+    from sgpo_cli.display.labelled import labelled_table
+    from sgpo_cli.display.words import plural
+
+    document = {**summary.to_json(), "format": output.kind, "schema": output.schema}
+    screen.show(labelled_table(document, title=title), document)
     if summary.complete:
         screen.say("complete already: same input, same judge; nothing was done")
-    counts = f"{plural(summary.total, 'row')}, {summary.no_error} without an error found, {summary.abstained} abstained"
-    screen.say(f"labelled: {out} ({counts})")
-    if examples:
-        _show(out, examples, screen)
-
-
-def _input(source: str | None, screen: Screen) -> tuple[Path, HopsTask | None]:
-    """The rows to label, and the settings of task hops when they come from a run (by name, directory or file in it)."""
-    from sgpo_cli.runs.rundir import RunDir, list_runs, runs_root
-
-    if source is not None:
-        path = Path(source)
-        for folder in (path, runs_root() / source):
-            if (folder / "recipe.yaml").is_file():
-                return RunDir(folder).stage("train").rollouts, _task_of(RunDir(folder), screen)
-        above = next((p for p in path.absolute().parents if (p / "recipe.yaml").is_file()), None)
-        return path, None if above is None else _task_of(RunDir(above), screen)
-    for run in reversed(list_runs()):
-        rollouts = run.stage("train").rollouts
-        if rollouts.exists():
-            screen.say(f"no IN given: the rollouts of run {run.name} ({rollouts})")
-            return rollouts, _task_of(run, screen)
-    raise UserError(
-        "no IN given, and no run under ./runs has rollouts",
-        fix="sgpo judge FILE.jsonl --out OUT --judge NAME, or train first: sgpo train tiny_sgpo",
-    )
-
-
-def _task_of(run: RunDir, screen: Screen) -> HopsTask:
-    from sgpo_cli.recipe.load import load_recipe
-
-    data = load_recipe(run.recipe, check=False).recipe.data
-    if data.source == "hops":
-        screen.say(f"settings of task hops: those of run {run.name}")
-    return data.hops
+    screen.say(f"labelled: {output.path} ({plural(summary.written, 'row')})")
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -117,15 +196,20 @@ def _shard(text: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def _show(out: Path, examples: int, screen: Screen) -> None:
-    """The first labelled rows in which something was found wrong, then others."""
+def _show(output: Output, columns: LabelColumns, examples: int, screen: Screen) -> None:
+    """Of the first thousand labelled rows, those in which something was found wrong, then others."""
+    if not examples:
+        return
     from itertools import islice
 
     from sgpo_cli.display.steps import legend_text, render_steps
     from sgpo_cli.display.words import visible
-    from sgpo_cli.runs.files import read_jsonl
+    from sgpo_cli.judging.label_formats import read
+    from sgpo_cli.judging.label_shape import as_verdict
 
-    rows = list(islice(read_jsonl(out), 1000))
+    rows = list(islice(read(output.path, output.kind), 1000))
+    if output.schema == "stepwise":
+        rows = [as_verdict(row) for row in rows]
     rows.sort(key=lambda row: row["verdict"]["first_error"] in (None, -1))
     screen.out.print(legend_text(rows[:examples]))
     for row in rows[:examples]:
@@ -133,5 +217,6 @@ def _show(out: Path, examples: int, screen: Screen) -> None:
         for step in row["steps"]:
             at += len(step) + 1
             ends.append(at)
-        screen.out.print(f"\n{row.get('id', '')}  {visible(row['problem'][:200])}")
+        problem = row["problem"] if output.schema == "stepwise" else row[columns.problem]
+        screen.out.print(f"\n{row.get('id', '')}  {visible(problem[:200])}")
         screen.out.print(render_steps({**row, "response": "\n".join(row["steps"]) + "\n", "step_ends": ends}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -16,6 +17,8 @@ from sgpo_cli.runs.rundir import RunDir
 
 RUNS_A_TABLE = 3
 """Columns of runs that 80 characters hold; more runs go into further tables."""
+_NAME_WIDTH = 16
+"""Characters of a run's name on one line, with that many runs in a table."""
 
 
 def compare_json(runs: Sequence[RunDir]) -> dict[str, Any]:
@@ -86,7 +89,7 @@ def _recipe_table(facts: list[RunFacts], chosen: slice) -> RenderableType:
     differences = recipe_differences(facts)
     if not differences:
         return Text("The recipes are the same.", style="quiet")
-    table = new_table("recipe", *(run.name for run in facts[chosen]), title="What differs in the recipes")
+    table = new_table("recipe", *(heading(run.name) for run in facts[chosen]), title="What differs in the recipes")
     told: set[str] = set()
     left_out = 0
     for difference in differences:
@@ -102,7 +105,8 @@ def _recipe_table(facts: list[RunFacts], chosen: slice) -> RenderableType:
 
 def _reached_table(document: Mapping[str, Any], chosen: slice) -> RenderableType:
     runs = document["runs"][chosen]
-    table = new_table("", *(run["name"] for run in runs), title="What they reached", right=range(1, len(runs) + 1))
+    names = [heading(run["name"]) for run in runs]
+    table = new_table("", *names, title="What they reached", right=range(1, len(runs) + 1))
     rows: list[tuple[str, str, Callable[[float | None], str]]] = [
         ("steps", "steps", words.number),
         ("held-out accuracy, first", "heldout_first", words.share),
@@ -124,6 +128,16 @@ def _reached_table(document: Mapping[str, Any], chosen: slice) -> RenderableType
     for bench in document["benchmarks"]:
         table.add_row(bench, *(_score(run["benchmarks"].get(bench)) for run in runs))
     return table
+
+
+def heading(name: str) -> str:
+    """A run's name as lines of a table's head, broken behind `_`, `-` and `.` rather than within a word."""
+    lines = [""]
+    for part in re.findall(r"[^_.-]+[_.-]*|[_.-]+", name):
+        if lines[-1] and len(lines[-1]) + len(part) > _NAME_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _score(summary: Mapping[str, Any] | None) -> str:

@@ -33,9 +33,16 @@ def was_rescued(group: Sequence[Row]) -> bool:
     return class_of(group) == "all_negative" and any(row.get("advantage") for row in group)
 
 
+def part_was_rescued(group: Sequence[Row]) -> bool:
+    """A group that a guided rollout keeps from being all-negative, whose unguided ones were rescued by themselves."""
+    return class_of(group) != "all_negative" and any(r.get("reason") == "rescued" and r.get("advantage") for r in group)
+
+
 def class_words(group: Sequence[Row]) -> str:
     """`all-negative, rescued`, `all-negative: no signal`, `mixed`, ..."""
     kind = class_of(group)
+    if part_was_rescued(group):
+        return f"{kind}, its unguided rollouts rescued"
     if kind == "all_negative":
         return "all-negative, rescued" if was_rescued(group) else "all-negative: no signal"
     if kind == "all_correct":
@@ -53,6 +60,12 @@ REASONS = {
     "alone": "nothing left in the group to compare with",
     "fallback": "too many abstentions: plain GRPO in this step",
 }
+
+
+def shared_reason(group: Sequence[Row]) -> str | None:
+    """The reason that every rollout of a group has, which is then said once; None when they differ or need no words."""
+    found = {reason_words(row) for row in group}
+    return found.pop() if len(found) == 1 else None
 
 
 def reason_words(row: Row) -> str | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sgpo_cli.display import readable, words
 from sgpo_cli.display.bars import group_bar, group_legend
-from sgpo_cli.display.groups import Row, class_of, class_words, groups_of, reason_words, was_rescued
+from sgpo_cli.display.groups import Row, class_of, class_words, groups_of, reason_words, shared_reason, was_rescued
 from sgpo_cli.display.guidance import shortened
 from sgpo_cli.display.steps import legend_text, render_steps, verdict_words
 from sgpo_cli.errors import UserError
@@ -112,14 +112,17 @@ def _group(rows: Sequence[Row]) -> list[RenderableType]:
     title = f"group {first['group']}: {class_words(rows)}, {right} of {len(rows)} right"
     problem = Text("problem  ", style="quiet").append(words.visible(str(first["problem"])), style="default")
     parts: list[RenderableType] = [Rule(title, align="left", characters="─", style="quiet"), problem]
+    shared = shared_reason(rows)
+    if shared is not None:
+        parts.append(Text("all      ", style="quiet").append(shared, style="default"))
     for row in rows:
-        parts.append(_facts(row))
+        parts.append(_facts(row, reason=shared is None))
         parts.append(Padding(render_steps(row, max_chars=RESPONSE_CHARS), (0, 0, 0, 4)))
     return parts
 
 
-def _facts(row: Row) -> RenderableType:
-    """One line a rollout: outcome, reward, advantage, what the judge said."""
+def _facts(row: Row, *, reason: bool) -> RenderableType:
+    """One line a rollout: outcome, reward, advantage, what the judge said, and its `reason` unless it was said."""
     outcome = row.get("outcome")
     mark, style, word = {1: ("✓", "good", "right"), 0: ("✗", "bad", "wrong")}.get(
         outcome if outcome is not None else -1, ("?", "note", "ungraded")
@@ -131,19 +134,19 @@ def _facts(row: Row) -> RenderableType:
     line.append(
         f" reward {words.share(row.get('reward'))}  advantage {words.signed(row.get('advantage')):>5}", "default"
     )
-    grid.add_row(line, ", ".join(notes(row)))
+    grid.add_row(line, ", ".join(notes(row, reason=reason)))
     return grid
 
 
-def notes(row: Row) -> list[str]:
-    """What else there is to say of a rollout: injected tokens, the verdict, the ledger's reason, truncation."""
+def notes(row: Row, *, reason: bool = True) -> list[str]:
+    """What else there is to say of a rollout: injected tokens, the verdict, the ledger's `reason`, truncation."""
     said = []
     if row.get("prefix_tokens"):
         said.append(f"first {words.plural(row['prefix_tokens'], 'token')} injected")
     if row.get("verdict") is not None:
         said.append(verdict_words(row["verdict"]))
-    if reason := reason_words(row):
-        said.append(reason)
+    if reason and (why := reason_words(row)):
+        said.append(why)
     if row.get("truncated"):
         said.append("truncated")
     return said

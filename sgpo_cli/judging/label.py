@@ -1,196 +1,196 @@
 """The offline labelling job behind `sgpo judge IN --out OUT --judge NAME`.
 
-Reads responses, one JSON object a line, and writes the same rows plus `steps` and `verdict` (design.md, "Files others
-read"). It goes on after a kill without judging a row twice, keeps a batch in memory and no more, and shows the judge
-neither labels nor other rows.
+Reads responses and writes the same rows plus `steps` and `verdict` (design.md, "Files others read"). It goes on after a
+kill without judging a row twice, keeps a batch in memory and no more, and shows the judge neither labels nor other
+rows.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sgpo_cli.errors import RunFailed, UserError
-from sgpo_cli.judging.label_rows import Item, Row, Source
-from sgpo_cli.judging.label_store import Job, LabelStore, read_labelled
-from sgpo_cli.judging.measure import Measures, Tally, nothing_checked
-from sgpo_cli.judging.verdict import Judge, Verdict
+from sgpo_cli.errors import UserError
+from sgpo_cli.judging import label_formats, label_table
+from sgpo_cli.judging.label_ask import Asked, ask
+from sgpo_cli.judging.label_counts import Counts, LabelSummary, Progress
+from sgpo_cli.judging.label_guard import Guard
+from sgpo_cli.judging.label_items import Origin, Row, Rows
+from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.label_shape import Schema, stepwise
+from sgpo_cli.judging.label_store import Job, LabelStore
+from sgpo_cli.judging.usage import Usage, take_usage
+from sgpo_cli.judging.verdict import Judge
 
-BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where the job stands, in rows; `rate` is rows judged a second by this process."""
-
-    done: int
-    total: int
-    abstained: int
-    no_error: int
-    rate: float
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSummary:
-    """What came out: counts of rows, `resumed` of them judged by an earlier process, and ProcessBench's figures when
-    labels were present. `unchecked` rows have a verdict, but nothing in them could be checked. `complete` tells that
-    OUT was there already and nothing was done."""
+class Output:
+    """Where labelled rows go and in what form; `overwrite`: whatever is there."""
 
-    out: Path
-    judge: str
-    total: int
-    abstained: int
-    no_error: int
-    unchecked: int
-    resumed: int
-    complete: bool
-    seconds: float
-    measures: Measures | None
+    path: Path
+    kind: label_formats.Format = "jsonl"
+    schema: Schema = "rows"
+    overwrite: bool = False
 
-    def to_json(self) -> dict[str, object]:
-        """One object: how it went, the counts under `rows`, and ProcessBench's figures when there were labels.
-
-        `abstained` and `unchecked` are shares: of the labelled rows when there are any, of all rows otherwise.
-        `complete`: OUT is whole; `nothing_to_do`: it was before.
-        """
-        return {
-            "out": str(self.out),
-            "judge": self.judge,
-            "complete": True,  # there is no summary of an output that is not
-            "nothing_to_do": self.complete,
-            "seconds": self.seconds,
-            "rows": {
-                "total": self.total,
-                "abstained": self.abstained,
-                "no_error": self.no_error,
-                "unchecked": self.unchecked,
-                "resumed": self.resumed,
-            },
-            "abstained": self.abstained / self.total,
-            "unchecked": self.unchecked / self.total,
-            **(self.measures.to_json() if self.measures else {}),
-        }
+    @classmethod
+    def named(cls, out: str, *, schema: Schema = "rows", overwrite: bool = False) -> Output:
+        """The format follows from the name; `UserError` when it is that of no format."""
+        return cls(Path(out), label_formats.format_of(out), schema, overwrite)
 
 
-@dataclass(slots=True)
-class _Counts:
-    """What the verdicts so far come to."""
-
-    rows: int = 0
-    abstained: int = 0
-    no_error: int = 0
-    unchecked: int = 0
-    labels: Tally = field(default_factory=Tally)
-
-    def add(self, verdict: Verdict, label: int | None) -> None:
-        self.rows += 1
-        self.abstained += verdict.abstained
-        self.no_error += verdict.first_error == -1
-        self.unchecked += nothing_checked(verdict)
-        if label is not None:
-            self.labels.add(verdict, label)
-
-    def add_row(self, row: Row) -> None:
-        verdict, label = row.get("verdict"), row.get("first_error")
-        if not isinstance(verdict, dict):
-            raise UserError("a row without a verdict is among the labels written before", fix="use --overwrite")
-        self.add(Verdict.from_json(verdict), label if isinstance(label, int) else None)
-
-
-def label_file(
-    source: Path,
-    out: Path,
+def label(
+    source: Rows,
+    output: Output,
     judge: Judge,
     *,
     fingerprint: str,
-    overwrite: bool = False,
     shard: tuple[int, int] = (0, 1),
     on_progress: Callable[[Progress], None],
 ) -> LabelSummary:
-    """Judges the rows of `source` whose index i has i % n == k for `shard` (k, n), and writes them to `out`.
+    """Judges the rows of `source` whose index i has i % n == k for `shard` (k, n), and writes them to `output`.
 
-    `fingerprint` names the judge with all its settings. `UserError`: a row that cannot be read (with file:line, before
-    anything is written), an output of something else, an output that another process is writing.
+    `fingerprint` names the judge with all its settings. `UserError`: a row that cannot be read (with its place; in a
+    JSON-lines file before anything is written), an output of something else, or one that another process is writing.
     """
     began = time.monotonic()
-    _check_arguments(source, out, shard)
-    rows = Source(source)
-    every = rows.check()
-    total = len(range(shard[0], every, shard[1]))
-    if not total:
-        raise UserError(f"shard {shard[0]}/{shard[1]} of {source} has no rows", fix=f"the file has {every} in all")
-    job = Job(rows.digest, judge.name, fingerprint, shard, total)
-    counts = _Counts()
-    with LabelStore(out, job, overwrite=overwrite) as store:
-        if store.is_complete() and not overwrite:
-            for row in read_labelled(out):
-                counts.add_row(row)
-            return _summary(out, judge, counts, resumed=counts.rows, complete=True, began=began)
+    job = prepare(source, output, judge.name, fingerprint, shard)
+    with open_store(output, job) as store:
+        done = finished(store, began)
+        if done is not None:
+            return done
+        counts = Counts()
         for row in store.done():
-            counts.add_row(row)
+            counts.add_row(row, row.get(source.columns.first_error or ""))
         resumed = counts.rows
-        if resumed > total:
+        if job.rows is not None and resumed > job.rows:
             raise UserError(f"{store.partial} has more rows than the input", fix="use --overwrite")
-        _judge_rest(rows, judge, store, counts, job, on_progress)
-        store.finish()
-    return _summary(out, judge, counts, resumed=resumed, complete=False, began=began)
+        usage = _judge_rest(source, judge, store, counts, on_progress)
+        return finish(source, output, store, counts, resumed=resumed, began=began, usage=usage)
 
 
-def _check_arguments(source: Path, out: Path, shard: tuple[int, int]) -> None:
+def prepare(source: Rows, output: Output, judge: str, fingerprint: str, shard: tuple[int, int] = (0, 1)) -> Job:
+    """Checks input and output before anything is written; what is to be done."""
     index, of = shard
     if of < 1 or not 0 <= index < of:
         raise UserError(f"no shard {index}/{of}", fix="--shard i/n takes 0 <= i < n: 0/4, 1/4, 2/4, 3/4")
-    if out.exists() and source.exists() and out.samefile(source):
+    there = Path(source.name)
+    if output.path.exists() and there.exists() and output.path.samefile(there):
         raise UserError("--out is the input itself", fix="choose another file")
+    every = source.check()
+    total = None if every is None else len(range(index, every, of))
+    if total == 0:
+        raise UserError(f"shard {index}/{of} of {source.name} has no rows", fix=f"it has {every} in all")
+    if isinstance(source, JsonLines) and output.kind != "jsonl" and output.schema == "rows":
+        label_table.infer_schema(source.rows(), source.name)  # told now, not after a day of judging
+    return Job(source.identity, judge, fingerprint, shard, total, source.columns.to_json())
+
+
+def open_store(output: Output, job: Job) -> LabelStore:
+    return LabelStore(output.path, job, kind=output.kind, schema=output.schema, overwrite=output.overwrite)
+
+
+def finished(store: LabelStore, began: float) -> LabelSummary | None:
+    """The summary of an output that is complete already."""
+    told = None if store.overwrite else store.summary()
+    if told is None:
+        return None
+    counts = Counts.from_json(told["counts"])
+    return LabelSummary(
+        out=store.out,
+        judge=store.job.judge,
+        counts=counts,
+        written=told["written"],
+        left_out=Counter(told["left_out"]),
+        resumed=counts.rows,
+        complete=True,
+        seconds=time.monotonic() - began,
+        usage=None,
+    )
 
 
 def _judge_rest(
-    rows: Source,
-    judge: Judge,
-    store: LabelStore,
-    counts: _Counts,
-    job: Job,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    index, of = job.shard
-    resumed = counts.rows
+    source: Rows, judge: Judge, store: LabelStore, counts: Counts, on_progress: Callable[[Progress], None]
+) -> Usage | None:
+    """Judges what is not in the store yet; what it cost."""
+    index, of = store.job.shard
+    resumed, guard, usage = counts.rows, Guard(), take_usage(judge)
     began = time.monotonic()
-    items = islice(rows.items(), index, None, of)
-    for _ in islice(items, resumed):
-        pass
-    on_progress(Progress(counts.rows, job.rows, counts.abstained, counts.no_error, 0.0))
-    for batch in _batches(items):
-        verdicts = judge.judge([item.solution for item in batch])
-        if len(verdicts) != len(batch):
-            raise RunFailed(f"judge {judge.name} gave {len(verdicts)} verdicts for {len(batch)} solutions")
-        store.extend(item.labelled(verdict) for item, verdict in zip(batch, verdicts, strict=True))
-        for item, verdict in zip(batch, verdicts, strict=True):
+
+    def keep(asked: Asked) -> None:
+        store.extend(item.labelled(verdict) for item, verdict in asked)
+        for item, verdict in asked:
             counts.add(verdict, item.label)
+
+    def tell() -> None:
+        _add(usage, take_usage(judge))
         rate = (counts.rows - resumed) / max(time.monotonic() - began, 1e-9)
-        on_progress(Progress(counts.rows, job.rows, counts.abstained, counts.no_error, rate))
-    if rows.digest != job.input_sha256:
-        raise UserError(f"{rows.path} changed while it was read", fix="run the same command again with --overwrite")
+        on_progress(Progress(counts.rows, store.job.rows, counts.abstained, counts.no_error, rate, usage))
+
+    tell()
+    for asked in ask(judge, source.items(index + resumed * of, of)):
+        keep(guard.passed(asked))
+        guard.check()
+        tell()
+    keep(guard.rest())
+    _add(usage, take_usage(judge))
+    return usage
 
 
-def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while batch := list(islice(items, BATCH)):
-        yield batch
+def _add(usage: Usage | None, spent: Usage | None) -> None:
+    if usage is not None and spent is not None:
+        usage.add(spent)
 
 
-def _summary(out: Path, judge: Judge, counts: _Counts, *, resumed: int, complete: bool, began: float) -> LabelSummary:
-    labelled = counts.labels.n_error + counts.labels.n_correct
+def finish(
+    source: Origin,
+    output: Output,
+    store: LabelStore,
+    counts: Counts,
+    *,
+    resumed: int,
+    began: float,
+    usage: Usage | None = None,
+) -> LabelSummary:
+    """Makes OUT of the partial file, which is whole."""
+    if not counts.rows:
+        raise UserError(f"{source.name} has no rows")
+    left_out: Counter[str] = Counter()
+    made, written = None, counts.rows
+    if output.kind != "jsonl" or output.schema != "rows":
+        made = store.scratch()
+        written = _export(source, output, store.done, made, left_out)
+    store.finish({"counts": counts.to_json(), "written": written, "left_out": dict(left_out)}, made)
     return LabelSummary(
-        out=out,
-        judge=judge.name,
-        total=counts.rows,
-        abstained=counts.abstained,
-        no_error=counts.no_error,
-        unchecked=counts.unchecked,
+        out=store.out,
+        judge=store.job.judge,
+        counts=counts,
+        written=written,
+        left_out=left_out,
         resumed=resumed,
-        complete=complete,
+        complete=False,
         seconds=time.monotonic() - began,
-        measures=counts.labels.measures() if labelled else None,
+        usage=usage,
     )
+
+
+def _export(
+    source: Origin, output: Output, rows: Callable[[], Iterable[Row]], target: Path, left_out: Counter[str]
+) -> int:
+    """Writes the labelled rows to `target` in the output's format and shape; how many rows it has."""
+    if output.schema == "stepwise":
+        taught = stepwise(rows(), source.columns, left_out)
+        return label_formats.write(taught, target, output.kind, label_table.stepwise_schema)
+    return label_formats.write(rows(), target, output.kind, lambda: _columns(source, rows()))
+
+
+def _columns(source: Origin, rows: Iterable[Row]) -> pa.Schema:
+    if source.schema is not None:
+        return label_table.labelled_schema(source.schema, source.columns)
+    return label_table.inferred_schema(rows, source.name)

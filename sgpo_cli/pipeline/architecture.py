@@ -56,6 +56,7 @@ KNOWN = {
     "Qwen2.5-1.5B": _known("qwen2", 28, 1536, 12, 2, 8960, 151936, True),
     "Qwen2.5-3B": _known("qwen2", 36, 2048, 16, 2, 11008, 151936, True),
     "Qwen2.5-7B": _known("qwen2", 28, 3584, 28, 4, 18944, 152064, False),
+    "Qwen2.5-Math-PRM-7B": _known("qwen2", 28, 3584, 28, 4, 18944, 152064, False),
     "Qwen2.5-14B": _known("qwen2", 48, 5120, 40, 8, 13824, 152064, False),
     "Qwen2.5-32B": _known("qwen2", 64, 5120, 40, 8, 27648, 152064, False),
     "Qwen3-0.6B": _known("qwen3", 28, 1024, 16, 8, 3072, 151936, True),
@@ -129,3 +130,7 @@ def _from_config(config: dict[str, object]) -> Shape | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+def on_accelerator() -> bool:
+    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()

@@ -7,14 +7,13 @@ operations (2 N a generated or scored token, 6 N a trained one) over the rates b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from sgpo_cli.errors import Mistake
-from sgpo_cli.pipeline.architecture import Shape, shape_of
-from sgpo_cli.pipeline.judge_cost import judge_cost
+from sgpo_cli.pipeline.architecture import Shape, on_accelerator, shape_of
+from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.schema import Recipe
 
@@ -47,11 +46,15 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     seconds = [round(_START_S[0] + flops / fast / workers, 1), round(_START_S[1] + flops / slow / workers, 1)]
     return {
         "seconds": seconds,
-        "memory_gib": round(_memory_gib(recipe, kind, shape), 1),
+        "memory_gib": round(_memory_gib(recipe, kind, shape) + _judge_gib(recipe, kind), 1),
         **_judging(recipe, kind),
         "parameters": shape.parameters(),
         "basis": _basis(),
     }
+
+
+def _judge_gib(recipe: Recipe, kind: str) -> float:
+    return judge_memory_gib(recipe) if kind in {"judge", "train"} else 0.0
 
 
 def _judging(recipe: Recipe, kind: str) -> dict[str, Any]:
@@ -78,10 +81,6 @@ def too_large(recipe: Recipe, stages: Sequence[Mapping[str, Any]]) -> list[Mista
             fix="run it where there are GPUs; here, --smoke shows that every stage runs",
         )
     ]
-
-
-def on_accelerator() -> bool:
-    return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
 
 
 def _row_tokens(recipe: Recipe) -> int:

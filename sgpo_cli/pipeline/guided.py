@@ -13,7 +13,7 @@ from sgpo_cli.data.rows import Row
 from sgpo_cli.judging.split import split_spans
 from sgpo_cli.methods.guidance import load_guidance
 from sgpo_cli.methods.guidance.allocate import guided_mask
-from sgpo_cli.methods.guidance.cut import Cut, answer_reserve, cut, hidden_from
+from sgpo_cli.methods.guidance.cut import Cut, cut
 from sgpo_cli.methods.guidance.per_problem import PerProblem
 from sgpo_cli.methods.guidance.rounding import half_up
 from sgpo_cli.methods.guidance.schedule import Schedule, Timed
@@ -21,6 +21,7 @@ from sgpo_cli.pipeline.preview import origin
 from sgpo_cli.pipeline.tokens import Tokens, tokenize
 from sgpo_cli.recipe.guidance import GuidanceRandom, Guided, Scheduled
 from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.verify.giveaway import withheld
 
 
 def guided_group(recipe: Recipe, row: Row | None, prompt: str) -> dict[str, Any] | None:
@@ -79,14 +80,14 @@ def _example(recipe: Recipe, guidance: Guided, schedule: Schedule[Any], row: Row
         left = ", so the trace is not cut here" if guidance.unit == "tokens" else ", nor is the budget looked at"
         told["note"] = f"tokenizer not cached: the prefix's tokens are not counted{left}"
     spans = split_spans(trace)
-    reserve = answer_reserve([trace[start:end].strip() for start, end in spans], row.answer)
+    never = withheld(trace, spans, row.answer)
+    reserve = never.steps
     ends = _ends(guidance, spans, tokens)
     if ends is None:
         unknown = ("asked", "units", "trace_units", "withheld", "reason", "prefix", "prefix_tokens", "sampled")
         return told | dict.fromkeys(unknown)
     if guidance.unit == "tokens":
-        hidden = hidden_from(trace, spans, row.answer) if spans else 0
-        reserve = max(1, len(ends) - sum(end <= hidden for end in ends))
+        reserve = max(1, len(ends) - sum(end <= never.start for end in ends))
     budget = recipe.trainer.max_completion_length
     room = _room(ends, tokens, budget - 1) if guidance.budget == "shared" else None
     made = cut(schedule.length(schedule.start(), row.id), len(ends), reserve=reserve, room=room)

@@ -6,10 +6,11 @@ import os
 from typing import Any
 
 from sgpo_cli.errors import Mistake, UserError
+from sgpo_cli.pipeline.architecture import on_accelerator, shape_of
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import LanguageModelCard, VoteCard
+from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, VoteCard
 from sgpo_cli.recipe.rules.judges import STANDIN
-from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.recipe.schema import Model, Recipe
 
 _CHARACTERS = 4.0
 """Of English and mathematics in a token, roughly."""
@@ -57,14 +58,27 @@ def _input_tokens(card: LanguageModelCard, recipe: Recipe, problem_tokens: int) 
 
 def language_models(recipe: Recipe) -> list[LanguageModelCard]:
     """The language models that the recipe's judge asks: itself, or the members of a vote."""
-    return _within(recipe.judge.card) if recipe.judge is not None else []
+    cards = members(recipe.judge.card) if recipe.judge is not None else []
+    return [card for card in cards if isinstance(card, LanguageModelCard)]
 
 
-def _within(name: str) -> list[LanguageModelCard]:
+def members(name: str) -> list[JudgeCard]:
+    """The judge card of that name, or those that a vote asks."""
     card = load_judge_card(name)
-    if isinstance(card, LanguageModelCard):
-        return [card]
-    return [found for member in card.judges for found in _within(member)] if isinstance(card, VoteCard) else []
+    return [found for member in card.judges for found in members(member)] if isinstance(card, VoteCard) else [card]
+
+
+def judge_memory_gib(recipe: Recipe) -> float:
+    """What the judge's own models take beside the policy; those of unknown size count nothing."""
+    cards = members(recipe.judge.card) if recipe.judge is not None else []
+    models = [card for card in cards if isinstance(card, ProcessRewardCard)]
+    if not models:
+        return 0.0
+    from sgpo_cli.judging.process_reward.size import memory_gib
+
+    shapes = [shape_of(Model(path=card.model, revision=card.revision)) for card in models]
+    known = [memory_gib(card, shape, accelerator=on_accelerator()) for card, shape in zip(models, shapes, strict=True)]
+    return sum(gib for gib in known if gib is not None)
 
 
 def missing_keys(recipe: Recipe) -> list[str]:

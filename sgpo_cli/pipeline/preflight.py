@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from sgpo_cli.errors import UserError
+from sgpo_cli.data.rows import Row
+from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
 from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.training.long_problems import left_out_words, look_at_lengths
+from sgpo_cli.training.problems import Problems, load_problems
 
 PLAN_BYTES = 20_000_000
 """`sgpo plan` answers at once: it reads whole files up to this size, and only the first row of larger ones."""
+
+_NAMED = 3
+"""Rows that a message names; the others are counted."""
 
 
 def check_engine(recipe: Recipe) -> None:
@@ -18,28 +25,67 @@ def check_engine(recipe: Recipe) -> None:
         raise UserError(missing, where="generation.engine", fix=VLLM_FIX)
 
 
-def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> None:
-    """Reads every row of a local file (of at most `at_most` bytes) as training will; `UserError` names row or line.
+def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mistake]:
+    """Reads every row of a local file (of at most `at_most` bytes) as training will; what looks odd.
 
-    Built-in tasks, folders of `datasets` and hub ids are left to the stages.
+    Built-in tasks, folders of `datasets` and hub ids are left to the stages, and so are lengths where the tokenizer is
+    not on this machine.
+
+    Raises:
+        UserError: rows that cannot be used, with file and line of the first ones and the count of all.
     """
     source = Path(recipe.data.source)
     if not source.is_file() or (at_most is not None and source.stat().st_size > at_most):
-        return
-    from sgpo_cli.training.problems import load_problems
+        return []
+    from sgpo_cli.pipeline.long_prompts import context_of, prompt_lengths
 
-    problems = load_problems(recipe)
-    graded = any(reward.kind in {"math", "exact"} for reward in recipe.reward)
-    for row in [*problems.rows, *problems.heldout]:
-        if graded and not (row.answer or "").strip():
-            raise UserError(
-                f"row {row.id!r} has no answer to compare with",
-                where=str(source),
-                fix="name the column of the gold answers: data.columns.answer=...",
-            )
-        if recipe.warmup.kind == "sft" and not (row.solution or "").strip():
-            raise UserError(
-                f"row {row.id!r} has no solution to learn in the warm-up",
-                where=str(source),
-                fix="name the column of the solutions: data.columns.solution=...; or set warmup={kind: none}",
-            )
+    context, most = context_of(recipe), recipe.data.max_problem_tokens
+    tight = context - recipe.trainer.max_completion_length if context is not None else None
+    exact_from = min((bound for bound in (tight, most) if bound is not None), default=0) + 1
+    lengths = prompt_lengths(recipe, exact_from)
+    problems = load_problems(recipe, lengths)
+    rows = _in_order(problems)
+    _check_answers(recipe, rows)
+    told = [left_out_words(problems.left_out, len(rows), most)] if most is not None else []
+    if lengths is not None and context is not None:
+        told.append(look_at_lengths(recipe, rows, lengths(rows), context))
+    return [Mistake(what, where="data.source") for what in told if what is not None]
+
+
+def _in_order(problems: Problems) -> list[Row]:
+    """All rows as they stand in their file."""
+    return sorted([*problems.rows, *problems.heldout], key=_line)
+
+
+def _check_answers(recipe: Recipe, rows: Sequence[Row]) -> None:
+    """`UserError` when rows lack what reward or warm-up compare with."""
+    columns = recipe.data.columns
+    if any(reward.kind in {"math", "exact"} for reward in recipe.reward):
+        empty = [row for row in rows if not (row.answer or "").strip()]
+        _refuse(empty, rows, "an answer to compare with", "data.columns.answer", columns.answer, "")
+    if recipe.warmup.kind == "sft":
+        empty = [row for row in rows if not (row.solution or "").strip()]
+        other = "; or set warmup={kind: none}"
+        _refuse(empty, rows, "a solution to learn in the warm-up", "data.columns.solution", columns.solution, other)
+
+
+def _refuse(empty: Sequence[Row], rows: Sequence[Row], what: str, key: str, column: str | None, other: str) -> None:
+    """Says how many rows are empty, which are the first, and what to do: if all are, the wrong column is named."""
+    if not empty:
+        return
+    first, *more = empty
+    if len(empty) == len(rows):
+        told = f"no row of {len(rows):,} has {what}"
+        raise UserError(told, where=first.where, fix=f"column {column!r} is empty: name another, {key}=...{other}")
+    told = f"this row does not have {what}"
+    if more:
+        named = ", ".join(f"line {_line(row)} (id {row.id})" for row in more[: _NAMED - 1])
+        left = f" and {len(more) - _NAMED + 1:,} more" if len(more) >= _NAMED else ""
+        told = f"{len(empty):,} of {len(rows):,} rows do not have {what}: this one, {named}{left}"
+    it = "them" if more else "it"
+    raise UserError(told, where=first.where, fix=f"drop {it} from the file, or fill in column {column!r}{other}")
+
+
+def _line(row: Row) -> int:
+    """The line of its file that a row stands on."""
+    return int(row.place.rpartition(":")[2])

@@ -19,16 +19,11 @@ def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
     `note` for what could not be known.
     """
     problem = f"<a problem of {recipe.data.source}>" if row is None else row.problem
-    text = recipe.data.prompt.replace("{problem}", problem)
+    text, special = asked(recipe, problem)
     notes: list[str] = []
-    template = _template(recipe)
-    wants_chat = recipe.model.chat if recipe.model.chat is not None else template is not None
-    if wants_chat and template is not None:
-        text = _render(template, recipe, text)
-    elif recipe.model.path is not None and template is None and recipe.model.chat is not False:
+    if recipe.model.path is not None and recipe.model.chat is not False and _template(recipe) is None:
         notes.append("chat template not cached: the problem is shown without it")
-    # A chat template spells its own special tokens.
-    tokens = tokenize(recipe, text, special=not wants_chat)
+    tokens = tokenize(recipe, text, special=special)
     if tokens is None:
         notes.append("tokenizer not cached: tokens not counted")
     return {
@@ -38,6 +33,17 @@ def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
         "begins": None if tokens is None else tokens.texts[:4],
         "note": "; ".join(notes) or None,
     }
+
+
+def asked(recipe: Recipe, problem: str) -> tuple[str, bool]:
+    """A problem as the policy is asked it, and whether its tokenizer adds special tokens to that: a chat template
+    spells its own. Without the template where that is not on this machine."""
+    text = recipe.data.prompt.replace("{problem}", problem)
+    template = _template(recipe)
+    wants_chat = recipe.model.chat if recipe.model.chat is not None else template is not None
+    if wants_chat and template is not None:
+        text = _render(template, recipe, text)
+    return text, not wants_chat
 
 
 def first_row(recipe: Recipe) -> Row | None:
@@ -59,11 +65,11 @@ def first_row(recipe: Recipe) -> Row | None:
 
 
 def origin(recipe: Recipe, row: Row | None) -> str:
-    """Where the row is from, in words."""
+    """Where the row is from, in words: file and line, as errors name it."""
     source = recipe.data.source
     if row is None:
         return f"{source}: not read"
-    return "task hops" if source == "hops" else f"{source}, row 1"
+    return "task hops" if source == "hops" else row.place
 
 
 def _template(recipe: Recipe) -> str | None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
-from sgpo_cli.pipeline.judge_cost import language_models
+from sgpo_cli.pipeline.judge_cost import language_models, members
 from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.rules.trl import TUNED
@@ -134,7 +135,11 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
 
 def _shrink_judge(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     """No server is asked, and no verdict is kept."""
-    told["store"] = None
+    told.update(store=None, compare_with=None)
+    assert recipe.judge is not None
+    if any(isinstance(card, ProcessRewardCard) for card in members(recipe.judge.card)):
+        told["card"] = "arithmetic"
+        return [f"judge {recipe.judge.card}: arithmetic in its place, so that no model of its size is opened"]
     if not language_models(recipe):
         return []
     told["endpoints"] = [STANDIN]

@@ -16,6 +16,7 @@ from sgpo_cli.recipe.evalcard import EvalCard
 from sgpo_cli.recipe.kinds import JudgeCard
 from sgpo_cli.recipe.lookup import listed, look
 from sgpo_cli.recipe.nodes import Findings, Node, Place, shown
+from sgpo_cli.recipe.rules.judgecard import check_judge_card
 from sgpo_cli.recipe.walker import BAD, read
 from sgpo_cli.recipe.words import did_you_mean
 from sgpo_cli.recipe.yamlio import read_file
@@ -117,7 +118,9 @@ def load_judge_card(name: str | Path) -> JudgeCard:
     """The judge card of that name or path; `RecipeError` with all its mistakes."""
     path = find_card("judges", name)
     findings = Findings()
-    card: JudgeCard = _read_card(JudgeCard, read_file(path, findings), path, findings, "judge card")
+    tree = read_file(path, findings)
+    check_judge_card(tree, findings, path)
+    card: JudgeCard = _read_card(JudgeCard, tree, path, findings, "judge card")
     return card
 
 

@@ -29,7 +29,7 @@ class ArithmeticCard:
 
 @dataclass(kw_only=True)
 class ReferenceCard:
-    """Compares each step with the reference solution; no model, no key, no network."""
+    """Compares answer and quantities with the reference solution, abstains without one; no model, no network."""
 
     kind: Literal["reference"] = "reference"
 
@@ -145,7 +145,7 @@ class ProcessRewardCard:
     revision: str | None = None
     """Branch, tag or commit on the hub."""
     style: Literal["separator", "plus_minus", "token_classification"] = "separator"
-    """How steps are written and scores read: chat template, two logits at a separator token (Qwen2.5-Math-PRM); the good
+    """How steps are written and scores read: two logits at a separator token, in chat form (Qwen2.5-Math-PRM); the good
     token against the bad one (Math-Shepherd); a token-classification head (TRL)."""
     threshold: Share = 0.8
     """A step that scores less is wrong."""
@@ -171,7 +171,7 @@ class ProcessRewardCard:
     max_length: Count = 4096
     """Longest problem plus response in tokens, never more than the model's own; longer ones are an abstention."""
     trust_remote_code: bool = False
-    """Whether code from the hub may run; Qwen2.5-Math-PRM does not need it. Leave it false unless you read that code."""
+    """Whether code from the hub may run; Qwen2.5-Math-PRM needs none. Leave it false unless you read that code."""
 
 
 JudgeCard = HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard

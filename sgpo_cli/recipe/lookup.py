@@ -20,8 +20,8 @@ def look(text: str, roots: Iterable[Path]) -> Path | None:
 
 
 def listed(directory: Path) -> list[Path]:
-    """What lies in a directory, by name; nothing when there is none that we may read."""
+    """What lies in a directory, by name, hidden files left out; nothing when there is none that we may read."""
     try:
-        return sorted(directory.iterdir())
+        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     except (OSError, ValueError):
         return []

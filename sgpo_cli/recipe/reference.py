@@ -46,7 +46,10 @@ def reference() -> str:
         parts += _nested(name, hint)
     parts.append(_trl())
     parts.append("## Judge cards\n\n`judges/NAME.yaml`; `sgpo list judges` names them.\n")
-    parts += [_section(f"kind: {kind}", cls, "", level=3) for kind, cls in _kinds(kinds.JudgeCard).items()]
+    for kind, cls in _kinds(kinds.JudgeCard).items():
+        parts.append(_section(f"kind: {kind}", cls, "", level=3))
+        for name, hint in hints_of(cls).items():
+            parts += _nested(name, hint, level=4)
     parts.append(_section("Eval cards", evalcard.EvalCard, "`evals/NAME.yaml`; `sgpo list evals` names them.", level=2))
     for name, hint in hints_of(evalcard.EvalCard).items():
         parts += _nested(name, hint, level=3)

@@ -139,6 +139,8 @@ class Data:
     """Order of the problems; curriculum goes by the difficulty column, easiest first."""
     limit: Count | None = None
     """Use only the first so many rows."""
+    max_problem_tokens: Count | None = None
+    """Rows asked with more tokens (`prompt` and chat messages included) are left out and counted; null keeps all."""
     heldout: Annotated[int, Range(ge=0)] = 0
     """Problems set aside (never trained on) and measured every `trainer.eval_every` steps."""
     hops: HopsTask = field(default_factory=HopsTask)

@@ -224,7 +224,8 @@ def _advice(wanted: type, node: Node) -> str | None:
         word = near.get(value.lower(), value.lower() if value.lower() in ("true", "false") else None)
         return f"write {word}, without quotes" if word else None
     try:
-        wanted(value)
+        if not math.isfinite(wanted(value)):
+            return "no number is written so; it must be a finite one"
     except ValueError:
         return None
     return f"write {value}, without quotes"

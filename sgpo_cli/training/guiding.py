@@ -93,8 +93,10 @@ class Guide:
 
     def learn(self, batch: Batch) -> None:
         """Takes in a step's gathered outcomes and verdicts; notes in the batch what the step was guided by."""
-        batch.guidance = GuidanceFigures(self.schedule.mean_length(self.state), self.share)
-        self.state = self.schedule.update(self.state, summarise(batch.step, map(_seen, batch.groups())))
+        signal = summarise(batch.step, map(_seen, batch.groups()))
+        multiplies = self.config.kind == "adaptive"
+        batch.guidance = GuidanceFigures(self.schedule.mean_length(self.state), self.share, signal, multiplies)
+        self.state = self.schedule.update(self.state, signal)
 
     def save(self) -> dict[str, Any]:
         """The controller's state, for a checkpoint."""

@@ -12,14 +12,18 @@ from typing import Any
 
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
 from sgpo_cli.methods.guidance.cut import CutReason
+from sgpo_cli.methods.guidance.rounding import half_up
+from sgpo_cli.methods.guidance.signal import Signal
 from sgpo_cli.methods.outcomes import GroupClass
 from sgpo_cli.runs.events import EventWriter
-from sgpo_cli.runs.files import JsonLines, keep_jsonl, writing
+from sgpo_cli.runs.files import JsonLines, keep_jsonl, read_jsonl, writing
 from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.rollouts import Batch, Rollout
 
 CLASSES: tuple[GroupClass, ...] = ("all_correct", "all_negative", "mixed", "ungraded")
 CUT_REASONS: tuple[CutReason, ...] = ("no_trace", "short_trace", "answer", "budget")
+FADED_STEPS = 3
+"""Steps in a row without a unit of guidance after which it is taken to be over."""
 _LAST = {"epoch", "num_tokens", "learning_rate"}
 """Of TRL's metrics, those that are counters or settings: the last update's value stands, the others are averaged."""
 
@@ -43,6 +47,7 @@ class Ledger:
         self._rollouts = JsonLines(stage.rollouts) if writes else None
         self._fallbacks = 0
         self._told_ungraded = False
+        self._faded = _faded_before(stage) if writes else 0
 
     def on_batch(self, batch: Batch) -> None:
         """The rollouts of a step, before its updates."""
@@ -89,8 +94,24 @@ class Ledger:
             self.events.emit(
                 "warning", step=step, what=f"step {step}: not one group could be graded, so nothing is learned"
             )
+        self._watch_guidance(row)
         self.events.emit("metrics", step=step, total=self.total, **{key: row[key] for key in told})
         self.events.emit("progress", step=step, total=self.total)
+
+    def _watch_guidance(self, row: Mapping[str, Any]) -> None:
+        """Says once when a length that only multiplies has rounded to nothing for some steps: it seldom comes back."""
+        assert self.batch is not None
+        self._faded = self._faded + 1 if gave_nothing(row) else 0
+        guidance = self.batch.guidance
+        if guidance is None or not guidance.multiplies or self._faded != FADED_STEPS:
+            return
+        first = self.batch.step - FADED_STEPS + 1
+        self.events.emit(
+            "warning",
+            step=self.batch.step,
+            what=f"guidance has been off since step {first}: its length, now {guidance.length:.2g}, rounds to no unit, "
+            "and a rule that multiplies seldom brings it back; guidance.min_length=1 would keep one unit",
+        )
 
     def sync(self) -> None:
         """Makes the rows durable; called before a checkpoint counts."""
@@ -105,6 +126,20 @@ class Ledger:
             if file is not None:
                 with writing(file.path):  # closing writes what a full disk did not take
                     file.close()
+
+
+def gave_nothing(row: Mapping[str, Any]) -> bool:
+    """Whether a row of metrics.jsonl tells of guidance whose length rounded to no unit for every problem."""
+    guidance = row.get("guidance")
+    return guidance is not None and half_up(guidance["length"]) == 0 and not row["groups"]["guided"]
+
+
+def _faded_before(stage: StageDir) -> int:
+    """How many of the last recorded steps gave nothing: a run that goes on counts from there."""
+    count = 0
+    for row in read_jsonl(stage.metrics) if stage.metrics.exists() else ():
+        count = count + 1 if gave_nothing(row) else 0
+    return count
 
 
 def _rollout_rows(batch: Batch) -> Iterable[dict[str, Any]]:
@@ -167,7 +202,8 @@ def guidance_figures(batch: Batch) -> dict[str, Any] | None:
     """The step's guidance; None in a run without.
 
     `length` asked for and `fraction` of rollouts in guided places; `accuracy` of the rollouts that have a prefix, and
-    the mean `tokens` of those prefixes; then how many rollouts were given less than asked, by reason.
+    the mean `tokens` of those prefixes; the `signal` that the next length follows from, by place and not by prefix;
+    then how many rollouts were given less than asked, by reason.
     """
     if batch.guidance is None:
         return None
@@ -178,12 +214,24 @@ def guidance_figures(batch: Batch) -> dict[str, Any] | None:
         "fraction": batch.guidance.fraction,
         "accuracy": mean(rollout.outcome for rollout in prefixed),
         "tokens": mean(rollout.prefix_tokens for rollout in prefixed),
+        "signal": _signal(batch.guidance.signal),
         **{reason: reasons.count(reason) for reason in CUT_REASONS},
     }
 
 
+def _signal(signal: Signal | None) -> dict[str, float | None] | None:
+    """The means that schedules go by: of all rollouts, and of those in unguided and in guided places."""
+    if signal is None:
+        return None
+    return {"all": signal.accuracy, "unguided": signal.unguided, "guided": signal.guided}
+
+
 def group_counts(batch: Batch) -> dict[str, int]:
-    """How many groups were what: by outcome (these four sum to total), rescued, and with at least one ... rollout."""
+    """How many groups were what: by outcome (these four sum to total), rescued, and with at least one ... rollout.
+
+    `rescued_parts`: groups that are not all-negative, because a guided rollout was right or could not be graded, whose
+    unguided rollouts were all wrong and got a non-zero advantage from the rescue; `rescued` does not count them.
+    """
 
     def holding(rows_with: Any) -> int:
         return sum(any(rows_with(rollout) for rollout in rows) for rows in batch.groups())
@@ -202,10 +250,18 @@ def group_counts(batch: Batch) -> dict[str, int]:
         "total": len(batch.kinds),
         **counts,
         "rescued": sum(batch.rescued),
+        "rescued_parts": sum(
+            kind != "all_negative" and any(map(_rescued, rows))
+            for kind, rows in zip(batch.kinds, batch.groups(), strict=True)
+        ),
         "abstained": holding(abstained),
         "guided": holding(guided),
         "truncated": holding(truncated),
     }
+
+
+def _rescued(rollout: Rollout) -> bool:
+    return rollout.reason == "rescued" and abs(rollout.advantage) > ZERO_ADVANTAGE
 
 
 def mean(values: Iterable[float | None]) -> float | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sgpo_cli.data import hops
-from sgpo_cli.data.rows import HELDOUT_SEED, Row, load_data
+from sgpo_cli.data.rows import HELDOUT_SEED, Lengths, Row, load_source, split_heldout, without_long
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.schema import Recipe
 
@@ -19,18 +19,25 @@ class Problems:
     rows: list[Row]
     order: list[int]
     heldout: list[Row]
+    left_out: list[Row] = field(default_factory=list)
+    """Rows longer than `data.max_problem_tokens`."""
 
 
-def load_problems(recipe: Recipe) -> Problems:
-    """The recipe's problems; task `hops` gives fresh ones to every step."""
+def load_problems(recipe: Recipe, lengths: Lengths | None = None) -> Problems:
+    """The recipe's problems; task `hops` gives fresh ones to every step.
+
+    `lengths` counts the tokens of prompts; without it no row is left out for its length.
+    """
     data, trainer = recipe.data, recipe.trainer
     wanted = trainer.steps * trainer.prompts_per_step
+    left_out: list[Row] = []
     if data.source == "hops":
         rows = hops.problems(data.hops, min(wanted, data.limit or wanted), recipe.seed, "train")
         heldout = hops.problems(data.hops, data.heldout, HELDOUT_SEED, "heldout") if data.heldout else []
     else:
-        rows, heldout = load_data(data)
-    return Problems(rows, _order(rows, wanted, recipe), heldout)
+        kept, left_out = without_long(load_source(data), data.max_problem_tokens, lengths)
+        rows, heldout = split_heldout(kept, data.heldout)
+    return Problems(rows, _order(rows, wanted, recipe), heldout, left_out)
 
 
 def _order(rows: Sequence[Row], wanted: int, recipe: Recipe) -> list[int]:
@@ -68,6 +75,7 @@ def _difficulty(row: Row) -> float:
     if row.difficulty is None:
         raise UserError(
             f"row {row.id!r} has no difficulty, and data.order is curriculum",
-            fix="name the column that holds it: data.columns.difficulty=...",
+            where=row.where if row.place else None,
+            fix="fill it in or drop such rows; data.columns.difficulty names the column that is read",
         )
     return row.difficulty

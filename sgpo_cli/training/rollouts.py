@@ -9,6 +9,7 @@ from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Verdict
 from sgpo_cli.methods.groups import Reason
 from sgpo_cli.methods.guidance.cut import CutReason
+from sgpo_cli.methods.guidance.signal import Signal
 from sgpo_cli.methods.outcomes import GroupClass, Outcome
 
 
@@ -121,6 +122,10 @@ class GuidanceFigures:
     """Length asked for, in the guidance's unit, for a problem that no per-problem state speaks of."""
     fraction: float
     """Share of rollouts in guided places."""
+    signal: Signal | None = None
+    """What the schedule learned from the step: the next length follows from it."""
+    multiplies: bool = False
+    """The next length is a multiple of this one, so that one which rounds to nothing does not come back by itself."""
 
 
 @dataclass(slots=True)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from sgpo_cli.errors import UserError
 from sgpo_cli.generation.prompts import Prompt, prompt_ids
 from sgpo_cli.judging.split import split_spans
-from sgpo_cli.methods.guidance.cut import Cut, answer_reserve, cut, hidden_from
+from sgpo_cli.methods.guidance.cut import Cut, cut
 from sgpo_cli.recipe.guidance import Guided
+from sgpo_cli.verify.giveaway import withheld
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -83,6 +84,8 @@ def read_trace(
 ) -> Trace:
     """The trace of a row (`row` is its id); one without a solution has no tokens and no steps.
 
+    `answer` is what the row's answer column holds: the answer, or a whole solution that ends in it.
+
     Raises:
         UserError: the solution spells a token that ends or pads a text, which a prefix cannot hold.
     """
@@ -98,13 +101,13 @@ def read_trace(
             f"the solution of row {row!r} holds the special token {tokenizer.decode([found])!r}",
             fix="guidance injects solutions token by token: take it out of the solution",
         )
-    reserve = answer_reserve([text[start:end].strip() for start, end in spans], answer)
+    never = withheld(text, spans, answer)
     return Trace(
         ids=tuple(ids),
         ends=tuple(accumulate(ends, max)),
         steps=tuple(end for _, end in spans),
-        kept_steps=reserve,
-        hidden=hidden_from(text, spans, answer),
+        kept_steps=never.steps,
+        hidden=never.start,
     )
 
 

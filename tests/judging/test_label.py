@@ -16,7 +16,9 @@ import pytest
 
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.judging.arithmetic.judge import ArithmeticJudge
-from sgpo_cli.judging.label import LabelSummary, Progress, label_file
+from sgpo_cli.judging.label import Output, label
+from sgpo_cli.judging.label_counts import LabelSummary, Progress
+from sgpo_cli.judging.label_jsonl import JsonLines
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 
 
@@ -49,7 +51,8 @@ def rows(n: int) -> list[dict[str, object]]:
 
 def run(source: Path, out: Path, judge: Judge | None = None, **more: object) -> LabelSummary:
     options: dict[str, object] = {"fingerprint": "f", "on_progress": lambda _: None, **more}
-    return label_file(source, out, judge or Recorder(), **options)  # type: ignore[arg-type]
+    output = Output.named(str(out), overwrite=bool(options.pop("overwrite", False)))
+    return label(JsonLines(source), output, judge or Recorder(), **options)  # type: ignore[arg-type]
 
 
 def read(path: Path) -> list[dict[str, object]]:
@@ -82,7 +85,7 @@ def test_rows_keep_their_fields_and_gain_two(tmp_path: Path) -> None:
         "judge": "arithmetic",
     }
     assert second["steps"] == ["1 + 1 = 2", "3 + 3 = 6"]
-    assert (summary.total, summary.no_error, summary.complete) == (2, 1, False)
+    assert (summary.total, summary.counts.no_error, summary.complete) == (2, 1, False)
     assert summary.measures is not None and summary.measures.acc_error == 1.0
     assert names(out.parent) == {"out.jsonl", "out.jsonl.meta.json"}
 
@@ -218,14 +221,16 @@ def test_a_judge_that_loses_rows_fails_the_run(tmp_path: Path) -> None:
 SLOW = """
 import sys, time
 from pathlib import Path
-from sgpo_cli.judging.label import label_file
+from sgpo_cli.judging.label import Output, label
+from sgpo_cli.judging.label_jsonl import JsonLines
 from sgpo_cli.judging.verdict import Verdict
 class Slow:
     name = "recorder"
     def judge(self, solutions):
         time.sleep(0.2)
         return [Verdict.found(-1, num_steps=len(s.steps), judge=self.name) for s in solutions]
-label_file(Path(sys.argv[1]), Path(sys.argv[2]), Slow(), fingerprint="f", on_progress=lambda p: print(p.done, flush=1))
+source, output = JsonLines(Path(sys.argv[1])), Output(Path(sys.argv[2]))
+label(source, output, Slow(), fingerprint="f", on_progress=lambda p: print(p.done, flush=1))
 """
 
 
@@ -269,7 +274,8 @@ class Blind(Recorder):
 
 def test_what_had_nothing_to_check_is_counted_beside_what_abstained(tmp_path: Path) -> None:
     labelled = run(write(tmp_path / "in.jsonl", rows(4)), tmp_path / "o", Blind()).to_json()
-    assert labelled["rows"] == {"total": 4, "abstained": 1, "no_error": 3, "unchecked": 3, "resumed": 0}
+    counted = {"total": 4, "abstained": 1, "failed": 0, "no_error": 3, "unchecked": 3, "resumed": 0, "written": 4}
+    assert labelled["rows"] == {**counted, "left_out": {}}
     assert (labelled["abstained"], labelled["unchecked"]) == (0.25, 0.75)
     plain = [{"problem": f"p{i}", "steps": ["a", "b"]} for i in range(4)]
     told = run(write(tmp_path / "plain.jsonl", plain), tmp_path / "p", Blind()).to_json()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sgpo_cli.judging.measure import processbench, wilson
+from sgpo_cli.judging.measure import agreement, processbench, wilson
 from sgpo_cli.judging.verdict import Verdict
 
 
@@ -89,3 +89,18 @@ def test_the_interval_of_f1_against_the_closed_form() -> None:
     measures = processbench([(found(2 if i % 2 else 1), 2) for i in range(60)] + [(found(-1), -1)] * 100_000)
     assert measures.f1_ci95 is not None
     assert measures.f1_ci95 == pytest.approx((2 * 0.3757 / 1.3757, 2 * 0.6243 / 1.6243), abs=0.01)
+
+
+def test_agreement_by_hand() -> None:
+    first = [found(2), found(-1), found(0), ABSTAINED, found(3)]
+    second = [found(2), found(4), found(0), found(1), Verdict.found(-1, num_steps=5, checked=0, judge="j")]
+    told = agreement(first, second, other="second")
+    assert (told.n, told.same) == (3, pytest.approx(2 / 3))  # 2 and 0 alike; two rows have no verdict of both
+    assert told.same_ci95 == wilson(2, 3)
+    xs, ys = (0.4, 1.0, 0.0), (0.4, 0.8, 0.0)
+    mx, my = sum(xs) / 3, sum(ys) / 3
+    cov = sum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True))
+    norm = (sum((x - mx) ** 2 for x in xs) * sum((y - my) ** 2 for y in ys)) ** 0.5
+    assert told.correlation == pytest.approx(cov / norm)
+    assert agreement([ABSTAINED], [found(1)], other="x").same is None
+    assert agreement([found(1), found(1)], [found(1), found(2)], other="x").correlation is None

@@ -12,9 +12,26 @@ from sgpo_cli.judging.registry import JUDGES, load_judge
 from sgpo_cli.judging.verdict import Solution
 
 
-def test_every_kind_loads_with_its_own_name() -> None:
-    for kind in JUDGES:
+def test_judges_that_need_no_options_have_their_kind_for_a_name() -> None:
+    for kind in ("arithmetic", "hops_oracle", "reference"):
         assert load_judge(kind, {}).name == kind
+
+
+def test_every_kind_has_a_shipped_card_that_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening asks no server and loads no model: that happens at the first question."""
+    from sgpo_cli.recipe.cards import list_cards, load_judge_card
+    from sgpo_cli.recipe.schema import HopsTask
+    from sgpo_cli.stages.judging import close_judge, open_judge
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("HF_TOKEN", "x")
+    names = [card.name for card in list_cards("judges")]
+    assert {load_judge_card(name).kind for name in names} == set(JUDGES)
+    for name in names:
+        judge = open_judge(name, task=HopsTask(), store=tmp_path / "verdicts.sqlite")
+        assert judge.name
+        close_judge(judge)
 
 
 def test_an_unknown_kind_names_the_nearest() -> None:

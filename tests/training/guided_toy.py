@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,3 +83,32 @@ def build(asked: Recipe, policy: Path, folder: Path, *, kind: Any = Watched, **m
         rescue=load_rescue(asked.rescue),
         **more,
     )
+
+
+def torchrun(script: str, *arguments: object, fails: bool = False) -> None:
+    """Runs a script of this folder on two processes (gloo); `fails` if one of them is to be killed by signal 9."""
+    here = Path(__file__)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*command, str(here.parent / script), *map(str, arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stderr[-4000:]
+    assert not fails or "SIGKILL" in done.stderr, done.stderr[-4000:]
+
+
+def launch(policy: Path, folder: Path, steps: int, *more: str) -> toy.Result:
+    """A run of `guided_two_ranks.py`, whose last argument is `more`; it is to be killed when that says so."""
+    folder.mkdir(exist_ok=True)
+    torchrun("guided_two_ranks.py", policy, folder, steps, *more, fails=any("kill" in word for word in more))
+    return toy.Result(toy.StageDir(folder))
+
+
+def noted(run: toy.Result, what: str) -> list[list[str]]:
+    """For each rank of a run on two what it noted: `state`, the controller's, or `apart`, rows scored in two parts."""
+    files = [run.stage.path / f"{what}-{rank}.txt" for rank in (0, 1)]
+    return [file.read_text().splitlines() if file.exists() else [] for file in files]

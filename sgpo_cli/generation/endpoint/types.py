@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 FailureKind = Literal[
     "timeout",  # one request took longer than `timeout_s`, on the last try too
-    "deadline",  # the call with all its tries took longer than `deadline_s`
+    "deadline",  # the call with all its tries took longer than `deadline_s`, or the next try would come after it
     "rate_limited",  # 429, on the last try too
-    "server",  # 5xx, on the last try too
-    "connection",  # refused, reset, dropped in the middle of the body
-    "bad_reply",  # 200, but not a chat completion
-    "refused",  # 4xx other than 408, 409, 425, 429: asking again cannot help
+    "server",  # 5xx, 408, 409 or 425, on the last try too
+    "connection",  # refused, reset, dropped in the middle of the body, on the last try too
+    "bad_reply",  # 200, but not a chat completion, twice
+    "refused",  # any other status: asking again cannot help
     "breaker_open",  # not asked: too many of the last calls failed
 ]
 
@@ -32,7 +32,9 @@ class ServerSettings:
     """One model behind one or several servers.
 
     `urls` are base addresses that end in /v1. `key_env` names the environment variable that holds the key; the key
-    itself is never kept in settings, errors or logs. `concurrency`: requests in flight over all urls.
+    itself is never kept in settings, errors or logs. `concurrency`: calls under way over all urls; others wait, and
+    neither `timeout_s` (a request) nor `deadline_s` (a call with all its tries and the waits between them) runs for
+    them meanwhile. `retries`: tries after the first one.
     """
 
     urls: tuple[str, ...]
@@ -57,7 +59,11 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The first choice's text. `requests`: how many were sent for it; token counts are 0 where the server is silent."""
+    """The first choice's text ("" where the server sent none), and why it ended as the server says ("length": cut off).
+
+    `requests`: how many were sent for it; `seconds`: from when the call got its place to the end; token counts are 0
+    where the server is silent.
+    """
 
     text: str
     finish_reason: str | None

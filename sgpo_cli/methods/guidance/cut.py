@@ -1,13 +1,10 @@
 """How many units of a trace one rollout really gets, and why fewer than asked.
 
-Guidance must never give the answer away: the released G2RPO-A code rewards text that holds up to 3072 tokens of trace,
-answer and all. So the trace's end, from the step that first states the final answer there, is held back.
+Guidance must never give the answer away, so the end of a trace is held back; from where on is for `verify.giveaway`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,7 +31,7 @@ def cut(length: float, trace_units: int, *, reserve: int, room: int | None = Non
     Args:
         length: what the schedule asks for, >= 0.
         trace_units: units of the whole trace.
-        reserve: units at its end that are never given, at least 1 (see `answer_reserve`).
+        reserve: units at its end that are never given, at least 1 (see `verify.giveaway`).
         room: units that fit the rollout's budget with one token left to sample; None when the budget is extra.
     """
     if length < 0.0 or trace_units < 0 or reserve < 1 or (room is not None and room < 0):
@@ -50,42 +47,3 @@ def cut(length: float, trace_units: int, *, reserve: int, room: int | None = Non
     if asked <= may:
         return Cut(asked, asked, None)
     return Cut(may, asked, "short_trace" if asked > trace_units else "answer")
-
-
-def answer_reserve(steps: Sequence[str], answer: str | None) -> int:
-    """How many steps at the trace's end are never given: the last, and those right before it that state the answer.
-
-    On task `hops` that is the answer's line and the hop that arrives at it; in a human solution the line `#### 72` and
-    the computation that ends in 72. Earlier mentions do not count: a small number stands anywhere. At least 1, at
-    most all steps (1 when there are none). For tokens, reserve those of these steps.
-    """
-    if not steps:
-        return 1
-    reserve = 1
-    if answer is not None and answer.strip():
-        stated = re.compile(rf"(?<![\w.]){re.escape(_plain(answer))}(?!\w|\.\d)")
-        while reserve < len(steps) and stated.search(_plain(steps[-1 - reserve])):
-            reserve += 1
-    return reserve
-
-
-def _plain(text: str) -> str:
-    """Without thousands separators, so that 1,200 is 1200; runs of blanks are one."""
-    return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", " ".join(text.split()))
-
-
-def hidden_from(trace: str, spans: Sequence[tuple[int, int]], answer: str | None) -> int:
-    """The character from which a trace is never given, for guidance in tokens: only those that end before it may be.
-
-    `spans` are the trace's steps (half-open, as the splitter tiles them). Most human solutions of MATH are one
-    paragraph, one step to the splitter: such a trace is taken sentence by sentence instead, so that its beginning can
-    still be given.
-    """
-    if len(spans) <= 1:
-        edges = [0, *(found.end() for found in _SENTENCE_END.finditer(trace) if trace[found.end() :].strip())]
-        spans = list(zip(edges, [*edges[1:], len(trace)], strict=True))
-    reserve = answer_reserve([trace[start:end] for start, end in spans], answer)
-    return spans[-reserve][0]
-
-
-_SENTENCE_END = re.compile(r"[.!?][$)\]]*\s+")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, VoteCard
+from sgpo_cli.recipe.nodes import Place
 from sgpo_cli.recipe.rules.view import View, reads
 
 STANDIN = "standin"
@@ -65,7 +67,8 @@ def endpoints_are_addresses(view: View) -> None:
     for url in judge.endpoints:
         what = wrong_address(url)
         if what is not None:
-            view.error("judge.endpoints", f"judge.endpoints: {what}", "write it like http://localhost:8000/v1")
+            fix = "write it like http://localhost:8000/v1"
+            view.errors.add("judge.endpoints", f"judge.endpoints: {what}", _quiet(view.place("judge.endpoints")), fix)
     try:
         cards = _members(load_judge_card(judge.card))
     except UserError:
@@ -86,12 +89,16 @@ def wrong_address(url: str) -> str | None:
     return None
 
 
+def _quiet(place: Place) -> Place:
+    """The place of a value that is not to be repeated: an override is named by its number alone."""
+    return replace(place, text=None)
+
+
 @reads("launch.env")
 def no_secret_in_the_recipe(view: View) -> None:
     """A recipe is written to its run directory, resolved; the shell's variables reach the stages by themselves."""
     for name in view.recipe.launch.env:
         if _SECRET.search(name):
             what = f"launch.env.{name} looks like a secret, and a recipe is written to the run's files"
-            view.error(
-                "launch.env", what, f"take it out and set it in your shell: export {name}=...; stages inherit it"
-            )
+            fix = f"take it out and set it in your shell: export {name}=...; stages inherit it"
+            view.errors.add("launch.env", what, _quiet(view.place("launch.env")), fix)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from sgpo_cli.recipe.rules.view import View, reads
+from sgpo_cli.recipe.schema import Columns
 
 
 @reads("data.prompt")
@@ -19,6 +21,28 @@ def curriculum_needs_difficulty(view: View) -> None:
     if data.order == "curriculum" and data.source != "hops" and data.columns.difficulty is None:
         fix = "name the column: data.columns.difficulty"
         view.error("data.order", "data.order curriculum needs a difficulty column", fix)
+
+
+@reads("data.order", "data.source")
+def hops_has_a_difficulty_of_its_own(view: View) -> None:
+    data = view.recipe.data
+    if data.order == "curriculum" and data.source == "hops":
+        what = "data.order curriculum on task hops reads no column: it goes by a problem's misconceived facts"
+        view.warn("data.order", what, "write data.order: shuffled for fresh problems in the order they are drawn")
+
+
+@reads("data.source", "data.columns", "data.max_problem_tokens")
+def hops_reads_no_columns(view: View) -> None:
+    data = view.recipe.data
+    if data.source != "hops":
+        return
+    plain = Columns()
+    idle = [f.name for f in fields(plain) if getattr(data.columns, f.name) != getattr(plain, f.name)]
+    keys = [f"data.columns.{name}" for name in idle]
+    if data.max_problem_tokens is not None:
+        keys.append("data.max_problem_tokens")
+    for key in keys:
+        view.warn(key, f"{key} does nothing: task hops makes its own problems, all of one length")
 
 
 @reads("warmup", "data.source", "data.columns.solution")

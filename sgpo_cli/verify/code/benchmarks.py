@@ -1,0 +1,96 @@
+"""Tests from the rows of the benchmarks, as their files on the hub have them (and their common local copies)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sgpo_cli.errors import UserError
+from sgpo_cli.verify.code.interface import defined_by, used_by
+from sgpo_cli.verify.code.outcome import AssertTests, CallTests, Case, CodeTests, FunctionTests, StdinTests
+
+Row = Mapping[str, Any]
+
+
+def humaneval_tests(row: Row) -> FunctionTests:
+    """Fields `test`, `entry_point` and `prompt` (or `problem`)."""
+    return FunctionTests(row["test"], row["entry_point"], row.get("prompt", row.get("problem", "")))
+
+
+def mbpp_tests(row: Row) -> AssertTests:
+    """Fields `test_list`, `test_setup_code` and, where there is one, the reference in `code` (or `answer`): it says
+    which of the names that the tests use are the program's."""
+    tests = AssertTests(tuple(row["test_list"]), row.get("test_setup_code") or "")
+    reference = row.get("code", row.get("answer"))
+    if not reference:
+        return tests
+    try:
+        interface = used_by(tests) & defined_by(reference)
+    except SyntaxError:
+        return tests
+    return AssertTests(tests.tests, tests.setup, tuple(sorted(interface))) if interface else tests
+
+
+def livecodebench_tests(row: Row) -> CodeTests:
+    """Fields `public_test_cases` and, where they are there as JSON, `private_test_cases`; `metadata` names the
+    method of the `Solution` that `starter_code` asks for. UserError for a row whose kind of test is another."""
+    where = f"LiveCodeBench row {row.get('question_id', row.get('id'))}"
+    cases = _cases(row.get("public_test_cases"), where) + _cases(row.get("private_test_cases"), where)
+    kinds = {case["testtype"] for case in cases}
+    if kinds == {"stdin"}:
+        return StdinTests(tuple((case["input"], case["output"]) for case in cases))
+    if kinds != {"functional"}:
+        raise UserError(f"test cases of kind {sorted(kinds) or 'none'}", where=where, fix="drop the row")
+    metadata = row.get("metadata") or "{}"
+    told = json.loads(metadata) if isinstance(metadata, str) else metadata
+    if not told.get("func_name"):
+        raise UserError("no func_name in metadata", where=where, fix="drop the row")
+    return CallTests(f"Solution.{told['func_name']}", tuple(_call(case, where) for case in cases))
+
+
+def _cases(told: Any, where: str) -> list[dict[str, str]]:
+    if not told:
+        return []
+    try:
+        return list(json.loads(told)) if isinstance(told, str) else list(told)
+    except ValueError:
+        raise UserError(
+            "test cases that are no JSON",
+            where=where,
+            fix="the hub's private tests are base64 of zlib of pickle: convert them to JSON where you trust them",
+        ) from None
+
+
+def _call(case: Mapping[str, str], where: str) -> Case:
+    """An argument a line, each JSON; the expected value likewise."""
+    try:
+        arguments = tuple(json.loads(line) for line in case["input"].splitlines() if line.strip())
+        return Case(arguments, json.loads(case["output"]))
+    except ValueError as problem:
+        raise UserError(f"a functional test that is no JSON ({problem})", where=where, fix="drop the row") from None
+
+
+# What LeetCode imports before a solution; starter code uses it in its annotations.
+LEETCODE_PRELUDE = """\
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, sys
+from bisect import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+from math import *
+from operator import *
+from typing import *
+inf = float("inf")
+pow = __import__("builtins").pow
+"""
+
+
+def with_prelude(program: str) -> str:
+    """A LeetCode solution with what that site imports for it. `from __future__` must stay first."""
+    if "from __future__" not in program:
+        return LEETCODE_PRELUDE + program
+    lines = program.splitlines(keepends=True)
+    after = max(index for index, line in enumerate(lines) if line.startswith("from __future__")) + 1
+    return "".join(lines[:after]) + LEETCODE_PRELUDE + "".join(lines[after:])

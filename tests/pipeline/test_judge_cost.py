@@ -1,0 +1,109 @@
+"""What judging can cost, by hand; keys that are missing; which changes are another judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sgpo_cli.display.judging import judging_notes, measured_lines, tokens, total_usage, usage_text
+from sgpo_cli.errors import UserError
+from sgpo_cli.pipeline.fingerprint import judge_content
+from sgpo_cli.pipeline.judge_cost import check_keys, judge_cost, judge_warnings
+from sgpo_cli.pipeline.plan import compile_recipe
+from sgpo_cli.recipe.load import load_recipe
+from sgpo_cli.recipe.schema import Recipe
+
+CARD = """kind: language_model
+model: m
+key_env: A_KEY_OF_MINE
+endpoints: [http://127.0.0.1:9/v1]
+prompt: {system: null, user: "12345678 {problem} {steps}", reference: "{reference}"}
+max_tokens: 100
+price: {input: 2.0, output: 8.0, currency: EUR}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("A_KEY_OF_MINE", raising=False)
+    (tmp_path / "judges").mkdir()
+    (tmp_path / "judges" / "mine.yaml").write_text(CARD)
+    return load_recipe("tiny_sgpo", ["judge.card=mine", "judge.floor=null", "data.columns.solution=null"]).recipe
+
+
+def test_by_hand(recipe: Recipe) -> None:
+    told = judge_cost(recipe, "train", problem_tokens=12)
+    verdicts = 100 * 32 * 8
+    words = int((len("12345678 {problem} {steps}") + len("{reference}")) / 4)
+    into = verdicts * (words + 12 + recipe.trainer.max_completion_length)
+    assert told["judge_calls"] == verdicts
+    assert told["judge_tokens"] == {"input": into, "output": verdicts * 100}
+    assert told["judge_cost"] == {
+        "amount": round((into * 2 + verdicts * 100 * 8) / 1e6, 2),
+        "currency": "EUR",
+    }
+    assert judge_cost(recipe, "eval", problem_tokens=12) == {"judge_calls": 0}
+    line = judging_notes([told])[0].plain
+    assert "25 600 calls" in line.replace(",", " ") or "25600" in line
+    assert line.endswith("EUR")
+
+
+def test_a_missing_key_is_said_and_stops_training(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "A_KEY_OF_MINE is not set" in judge_warnings(recipe, online=False)[0].what
+    with pytest.raises(UserError, match="A_KEY_OF_MINE is not set"):
+        check_keys(recipe)
+    monkeypatch.setenv("A_KEY_OF_MINE", "x")
+    check_keys(recipe)
+    assert judge_warnings(recipe, online=False) == []
+
+
+def test_where_verdicts_come_from_is_no_other_judge(recipe: Recipe) -> None:
+    def marks(*overrides: str) -> list[str]:
+        base = ["judge.card=mine", "judge.floor=null"]
+        return [stage.fingerprint for stage in compile_recipe(load_recipe("tiny_sgpo", [*base, *overrides])).stages]
+
+    plain = marks()
+    assert marks("judge.endpoints=['http://elsewhere/v1']", "judge.store=null") == plain
+    second = marks("judge.compare_with=hops_oracle")
+    assert second[1] != plain[1] and second[2] == plain[2], "measured anew, trained the same"
+
+
+def test_a_vote_is_its_members(recipe: Recipe) -> None:
+    vote = Path("judges/both.yaml")
+    vote.write_text("kind: vote\njudges: [mine, arithmetic]\n")
+    before = judge_content("both")
+    Path("judges/mine.yaml").write_text(CARD.replace("max_tokens: 100", "max_tokens: 101"))
+    assert judge_content("both") != before
+    mixed = load_recipe("tiny_sgpo", ["judge.card=both", "judge.floor=null"]).recipe
+    assert judge_cost(mixed, "judge", problem_tokens=1)["judge_calls"] == mixed.judge.measure  # type: ignore[union-attr]
+
+
+def test_lines_of_words() -> None:
+    assert [tokens(n) for n in (0, 999, 1000, 12_345, 3_400_000, 2e9)] == ["0", "999", "1K", "12.3K", "3.4M", "2G"]
+    usage = {
+        "calls": 12,
+        "cached": 3,
+        "failed": 0,
+        "repaired": 1,
+        "input_tokens": 4000,
+        "output_tokens": 50,
+        "cost": 0.25,
+    }
+    assert usage_text(usage) == "12 calls, 3 cached, 1 repaired, 4K tokens in, 50 out, cost 0.25"
+    assert usage_text(None) is None and usage_text({"calls": 0}) is None
+    rows = [{"judge": {**usage, "fallback": True}}, {"judge": {**usage, "cost": None, "fallback": False}}]
+    total = total_usage(rows)
+    assert total is not None and (total["calls"], total["cost"], total["fallback"]) == (24, 0.25, 1)
+    lines = measured_lines(
+        {
+            "measures": {"f1": 0.5, "f1_ci95": [0.25, 0.75], "acc_error": None, "acc_correct": 1.0, "n_error": 3},
+            "agreement": {"other": "b", "n": 8, "same": 0.5, "same_ci95": [0.2, 0.8], "correlation": 0.5},
+            "abstained": 0.25,
+            "per_second": 4.0,
+        }
+    )
+    assert lines[0].startswith("judge measured on 3 labelled rows: F1 0.500") and "acc_error" not in lines[0]
+    assert "25" in lines[1] and "4" in lines[1]
+    assert "b on 0.500" in lines[2] and "correlate 0.50" in lines[2]
