@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from sgpo_cli.errors import UserError
@@ -40,10 +40,15 @@ class LabelColumns:
             told[ours] = theirs or None
         if "problem" in told and told["problem"] is None:
             raise UserError("--columns: a judge needs the problem", fix="write --columns problem=NAME")
-        columns = cls(**told)  # type: ignore[arg-type]  # the problem was looked at, the keys are our fields
+        columns = cls.of(told)
         if columns.steps is None and columns.response is None:
             raise UserError("--columns: a judge needs the steps or the response", fix="write --columns steps=NAME")
         return columns
+
+    @classmethod
+    def of(cls, told: Mapping[str, str | None]) -> LabelColumns:
+        """From `to_json`'s pairs; a problem column is always named."""
+        return cls(**told)  # type: ignore[arg-type]
 
     def check(self, there: Collection[str], where: str) -> None:
         """`UserError` for a column that was renamed to one that is not `there`, with the nearest name."""

@@ -90,8 +90,8 @@ def check_row(row: Row, where: str, columns: LabelColumns) -> None:
             "or name yours: --columns steps=NAME",
         )
     if steps is not None and not (isinstance(steps, list) and all(isinstance(step, str) for step in steps)):
-        fix = "to judge the response in its place: --columns steps=" if isinstance(response, str) else None
-        raise UserError(f"{columns.steps} is not a list of texts", where=where, fix=fix)
+        instead = "to judge the response in its place: --columns steps=" if isinstance(response, str) else None
+        raise UserError(f"{columns.steps} is not a list of texts", where=where, fix=instead)
     _check_label(_get(row, columns.first_error), steps, where)
     for name, before in _BEFORE.items():
         # `verdict` is always written anew, `steps` only where the judge was shown other ones.

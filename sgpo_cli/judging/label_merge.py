@@ -40,7 +40,7 @@ def merge(paths: Sequence[Path], output: Output) -> tuple[LabelSummary, LabelCol
     began = time.monotonic()
     shards = sorted(((read_shard(path), path) for path in paths), key=lambda shard: shard[0].shard)
     job = _whole(shards)
-    origin = _Shards(f"{len(shards)} shards", LabelColumns(**job.columns))
+    origin = _Shards(f"{len(shards)} shards", LabelColumns.of(job.columns))
     with open_store(output, job) as store:
         summary = finished(store, began)
         if summary is None:

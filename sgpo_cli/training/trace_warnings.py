@@ -39,8 +39,7 @@ def cut_warnings(config: Guided, rows: Sequence[Row], starts: Sequence[Start]) -
         raise UserError(
             f"no row's solution gives guidance anything to start from: {_why(nothing, _NOTHING)}",
             where=rows[0].where,
-            fix="check data.columns.solution"
-            + ("; or write guidance.unit: tokens" if config.unit == "steps" else ""),
+            fix="check data.columns.solution" + ("; or write guidance.unit: tokens" if config.unit == "steps" else ""),
         )
     told = []
     if nothing:

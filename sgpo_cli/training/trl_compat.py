@@ -20,11 +20,32 @@ from trl import GRPOTrainer
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.training.checkpoints import saving
 from sgpo_cli.training.rewards import Completion
+from sgpo_cli.training.two_widths import Scored, score_in_two, share_spared
 
 PRIVATE: dict[str, list[str]] = {
     "_generate_and_score_completions": ["self", "inputs"],
     "_generate": ["self", "prompts"],
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
+    "_get_per_token_logps_and_entropies": [
+        "self",
+        "model",
+        "input_ids",
+        "attention_mask",
+        "logits_to_keep",
+        "batch_size",
+        "compute_entropy",
+        "compute_aux_loss",
+        "pixel_values",
+        "image_grid_thw",
+        "num_images",
+        "pixel_attention_mask",
+        "spatial_shapes",
+        "num_tiles",
+        "image_sizes",
+        "token_type_ids",
+        "mm_token_type_ids",
+        "image_position_ids",
+    ],
     "_save_checkpoint": ["self", "model", "trial"],
 }
 """What we override, and the parameters it must have."""
@@ -40,6 +61,9 @@ CALLED: dict[str, list[str]] = {
     ],
 }
 """What we call from a guided rollout: the ways of every engine (transformers, vLLM) from a prompt to sampled ids."""
+
+WASTED = 0.05
+"""Share of a guided batch's cells that must be padding before its long and short rows go to the model apart."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,8 @@ class ScoredBatchTrainer(GRPOTrainer):
     use_vllm: bool
     _seen: tuple[Sequence[Completion], Sequence[Sequence[int]], torch.Tensor] | None = None
     _inputs: list[dict[str, Any]]
+    _two_widths: bool = False
+    """Whether the batch that is being learned from goes to the model in two parts; the same on every rank."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +137,10 @@ class ScoredBatchTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._inputs = inputs
-        injection = self.before_rollouts(inputs) if self.model.training else None
+        injection = None
+        if self.model.training:
+            self._two_widths = False
+            injection = self.before_rollouts(inputs)
         with _diverging(self.state.global_step), self._injecting(injection):
             output = super()._generate_and_score_completions(inputs)
         if not self.model.training or self._seen is None:
@@ -166,7 +195,49 @@ class ScoredBatchTrainer(GRPOTrainer):
             ]
         if not injection.in_loss:
             made["env_mask"] = [[0] * len(p) + [1] * len(new) for p, new in zip(prefixes, own, strict=True)]
+        if injection.room is None:
+            widest = max(map(len, ids))
+            self._two_widths = share_spared(gathered([widest + len(row) for row in made["completion_ids"]])) > WASTED
         return made
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **other: Any,
+    ) -> Any:
+        """TRL's, or, after prefixes that made some rows longer, TRL's called on short and on long rows.
+
+        The parts are made within TRL's chunks of `batch_size` rows, so that all ranks call the model equally often.
+        """
+        theirs = super()._get_per_token_logps_and_entropies
+        whole = not (self._two_widths and self.model.training)
+        if whole or compute_aux_loss or any(value is not None for value in other.values()):
+            return theirs(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                batch_size=batch_size,
+                compute_entropy=compute_entropy,
+                compute_aux_loss=compute_aux_loss,
+                **other,
+            )
+
+        def score(ids: torch.Tensor, mask: torch.Tensor, kept: int) -> Scored:
+            logps, entropies, _ = theirs(model, ids, mask, kept, compute_entropy=compute_entropy)
+            return logps, entropies
+
+        size = batch_size or len(input_ids)
+        chunks = zip(input_ids.split(size), attention_mask.split(size), strict=True)
+        scored = [score_in_two(score, ids, mask, logits_to_keep) for ids, mask in chunks]
+        entropies = [values for _, values in scored if values is not None]
+        return torch.cat([logps for logps, _ in scored]), torch.cat(entropies) if entropies else None, None
 
     def _show_advantages(self, advantages: torch.Tensor) -> None:
         """Puts the advantages really used into TRL's table of completions (`log_completions`)."""

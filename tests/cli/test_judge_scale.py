@@ -59,7 +59,7 @@ def stored(here: Path, count: int) -> set[int]:
         return set()
     keys = {solution_key(Solution(problem(i), tuple(STEPS)), reference=False): i for i in range(count)}
     with VerdictStore(path) as store:
-        judges = {name for name in fingerprints(here)}
+        judges = set(fingerprints(here))
         return {keys[key] for name in judges for key in store.get_many(name, list(keys))}
 
 

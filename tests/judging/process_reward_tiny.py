@@ -35,7 +35,8 @@ CHAT = (
 )
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<extra_0>"]
 _TEXT = [
-    "Add the numbers: 3 + 4 = 7, so the answer is 7.\n\nStep 1: the total of them is twelve.\nStep 2: then we halve it.",
+    "Add the numbers: 3 + 4 = 7, so the answer is 7.\n\n"
+    "Step 1: the total of them is twelve.\nStep 2: then we halve it.",
     "one\n\ntwo\n\nthree\n\nfour",
     "system user assistant Please reason step by step, and put your final answer within \\boxed{}.",
 ] * 4

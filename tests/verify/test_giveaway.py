@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def steps_of(lines: list[str], answer: str | None) -> int:
     ends = [0]
     for line in lines:
         ends.append(min(len(text), ends[-1] + len(line) + 1))
-    return withheld(text, list(zip(ends, ends[1:], strict=False)), answer).steps
+    return withheld(text, list(pairwise(ends)), answer).steps
 
 
 @pytest.mark.parametrize(

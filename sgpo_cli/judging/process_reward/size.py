@@ -13,11 +13,14 @@ _LABELS = 2
 class Decoder(Protocol):
     """What is asked of a model's shape; the plan has one from its config.json."""
 
-    layers: int
-    hidden: int
-    intermediate: int
-    vocab: int
-    tied: bool
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def intermediate(self) -> int: ...
+    @property
+    def vocab(self) -> int: ...
+    @property
+    def tied(self) -> bool: ...
 
     def parameters(self) -> int: ...
 
