@@ -96,10 +96,6 @@ def judge(
     else:
         _refuse("without --engine ray", {"--workers": workers})
     check_use(judge_name, endpoints=endpoint or [], store=store)
-    if engine == "ray" and shard != "0/1":
-        raise UserError("--engine ray divides the rows by itself", fix="leave --shard out")
-    if engine == "local" and workers is not None:
-        raise UserError("--workers means nothing without --engine ray", fix="several processes: --shard 0/4 ... 3/4")
     name, task = find_input(sources[0] if sources else None, screen)
     source = replace(wanted, name=name)
     opened = Opener(judge_name, task or HopsTask(), tuple(endpoint or ()), store)
