@@ -81,7 +81,8 @@ def _write_rows(path: Path, columns: Columns, count: int) -> None:
     for index in range(count):
         a, b = 3 + index, 4 + 2 * index
         row: dict[str, Any] = {columns.problem: f"What is {a} + {b}?"}
-        solution = f"Step 1: {a} + {b} = {a + b}.\nStep 2: The answer is $\\boxed{{{a + b}}}$."
+        # Guidance may give the first line, which does not tell the answer and fits 16 tokens of a byte each.
+        solution = f"Add {a} and {b}.\n{a} + {b} = {a + b}.\nThe answer is $\\boxed{{{a + b}}}$."
         if columns.solution:
             row[columns.solution] = solution
         if columns.answer and columns.answer not in row:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.data.hops import first_wrong_step
-from sgpo_cli.data.rows import Row
+from sgpo_cli.data.rows import Lengths, Row
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.engine import Completion
 from sgpo_cli.judging.label_rows import Source
@@ -112,13 +112,15 @@ def _agreement(
 def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Completion], list[int | None]]:
     """At least `use.measure` graded rollouts of the warm start, whole groups, kept in rollouts.jsonl."""
     from sgpo_cli.generation.prompts import fill
+    from sgpo_cli.training.long_problems import prompt_lengths
     from sgpo_cli.training.rewards import build_rewards
     from sgpo_cli.verify.pool import Grader
 
     recipe = context.recipe
     engine, ask = open_engine(context, top_k=recipe.generation.top_k)
     size = recipe.trainer.group_size
-    rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
+    lengths = prompt_lengths(recipe.model, recipe.data.prompt, engine.tokenizer)
+    rows = [row for row in _problems(recipe, lengths, -(-use.measure // size)) for _ in range(size)]
     completions: list[Completion] = []
     for start in range(0, len(rows), _BATCH):
         stops.raise_if_asked("stopped while the judge was measured; it starts over")
@@ -157,9 +159,9 @@ def _keep(
     write_text(context.dir.rollouts, "\n".join(lines) + "\n")
 
 
-def _problems(recipe: Recipe, count: int) -> list[Row]:
+def _problems(recipe: Recipe, lengths: Lengths, count: int) -> list[Row]:
     """Held-out problems first, for they are the same whatever the seed."""
-    problems = load_problems(recipe)
+    problems = load_problems(recipe, lengths)
     return [*problems.heldout, *problems.rows][:count]
 
 

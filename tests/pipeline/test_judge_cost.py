@@ -18,7 +18,7 @@ CARD = """kind: language_model
 model: m
 key_env: A_KEY_OF_MINE
 endpoints: [http://127.0.0.1:9/v1]
-prompt: {system: null, user: "12345678 {problem} {steps}", reference: "{reference}"}
+prompt: {system: null, user: "12345678 {problem} {reference} {steps}", reference: "{reference}"}
 max_tokens: 100
 price: {input: 2.0, output: 8.0, currency: EUR}
 """
@@ -36,7 +36,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
 def test_by_hand(recipe: Recipe) -> None:
     told = judge_cost(recipe, "train", problem_tokens=12)
     verdicts = 100 * 32 * 8
-    words = int((len("12345678 {problem} {steps}") + len("{reference}")) / 4)
+    words = int((len("12345678 {problem} {reference} {steps}") + len("{reference}")) / 4)
     into = verdicts * (words + 12 + recipe.trainer.max_completion_length)
     assert told["judge_calls"] == verdicts
     assert told["judge_tokens"] == {"input": into, "output": verdicts * 100}
