@@ -1,4 +1,4 @@
-"""Problems longer than the model reads: counted, named, told at plan and by every stage, left out where that is asked."""
+"""Problems longer than the model reads: counted, named, told by plan and stages, left out where that is asked."""
 
 from __future__ import annotations
 
