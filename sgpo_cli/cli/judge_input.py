@@ -122,7 +122,7 @@ class Opener:
         from dataclasses import asdict
 
         from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
-        from sgpo_cli.recipe.cards import find_card
+        from sgpo_cli.recipe.find import find_card
         from sgpo_cli.recipe.judgecards import ProcessRewardCard
 
         cards = [content_hash(find_card("judges", name)) for name, _ in _cards(self.card)]

@@ -7,9 +7,9 @@ from typing import Any
 
 from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.pipeline.architecture import on_accelerator, shape_of
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, VoteCard
-from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.schema import Model, Recipe
 
 _CHARACTERS = 4.0

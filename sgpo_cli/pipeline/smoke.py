@@ -14,10 +14,10 @@ from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
 from sgpo_cli.pipeline.judge_cost import language_models, members
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
-from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.rules.trl import TUNED
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
