@@ -16,7 +16,7 @@ from sgpo_cli.data.hops import first_wrong_step
 from sgpo_cli.data.rows import Lengths, Row
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.engine import Completion
-from sgpo_cli.judging.label_rows import Source
+from sgpo_cli.judging.labelling.jsonl import JsonLines
 from sgpo_cli.judging.measure import Measures, agreement, processbench
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.usage import Remote, take_usage
@@ -181,7 +181,7 @@ def _measure(
 
 
 def _labelled(path: Path) -> list[tuple[Solution, int]]:
-    source = Source(path)
+    source = JsonLines(path)
     source.check()
     return [(item.solution, item.label) for item in source.items() if item.label is not None]
 
