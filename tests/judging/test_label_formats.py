@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.labelling import formats
+from sgpo_cli.judging.labelling import files, formats
 from sgpo_cli.judging.labelling.columns import LabelColumns
 from sgpo_cli.judging.labelling.hub import Saved
 from sgpo_cli.judging.labelling.jsonl import JsonLines
