@@ -71,6 +71,7 @@ def judge(
     from sgpo_cli.cli.judge_input import Opener, Source, check_use, find_input
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.live import progress
+    from sgpo_cli.display.words import plural
     from sgpo_cli.judging.labelling.columns import LabelColumns
     from sgpo_cli.judging.labelling.label import Output
     from sgpo_cli.recipe.schema import HopsTask
@@ -104,7 +105,8 @@ def judge(
     _tell(summary, output, f"{judge_name} on {name}", screen)
     if summary.counts.failed:
         again = "asks again for these only" if opened.keeps else "asks again for every row"
-        screen.warn(f"{summary.counts.failed:,} verdicts failed", fix=f"the same command with --overwrite {again}")
+        failed = plural(summary.counts.failed, "verdict")
+        screen.warn(f"{failed} failed", fix=f"the same command with --overwrite {again}")
     _show(output, source.columns, examples, screen)
 
 

@@ -116,4 +116,5 @@ def judge_warnings(recipe: Recipe, *, online: bool) -> list[Mistake]:
         wrong = judge.probe() if isinstance(judge, Remote) else []
     finally:
         close_judge(judge)
-    return [Mistake(line, where="judge.card", fix="start the server, or set judge.endpoints") for line in wrong]
+    fix = "start the server, or name what it serves in the card; another server: judge.endpoints=[http://HOST:PORT/v1]"
+    return [Mistake(line, where="judge.card", fix=fix) for line in wrong]

@@ -91,7 +91,8 @@ def _refuse_unreachable(card: str, judge: Judge) -> None:
     if wrong:
         raise RunFailed(
             f"judge {card} cannot be asked: {'; '.join(wrong)}",
-            fix="start its server (docs/judges.md), or name another: judge.endpoints=[http://HOST:PORT/v1]",
+            fix="start its server, or name what it serves in the card (docs/judges.md); another server: "
+            "judge.endpoints=[http://HOST:PORT/v1]",
         )
 
 

@@ -88,4 +88,5 @@ def server_settings(card: LanguageModelCard, *, standin: str | None = None) -> S
         deadline_s=card.deadline_s,
         retries=card.retries,
         breaker=BreakerSettings(card.breaker.share, card.breaker.window, card.breaker.cooldown_s),
+        answer_tokens=card.max_tokens,
     )
