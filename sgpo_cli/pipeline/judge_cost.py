@@ -1,4 +1,4 @@
-"""What judging can cost at most: calls, tokens and money, from the judge's card and the recipe's sizes."""
+"""What judging can cost: calls, tokens and money, from the judge's card and the recipe's sizes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def judge_calls(recipe: Recipe, kind: str) -> int:
 def judge_cost(recipe: Recipe, kind: str, *, problem_tokens: int) -> dict[str, Any]:
     """`judge_calls`, and for judges behind a server `judge_tokens {input, output}` and `judge_cost {amount, currency}`.
 
-    Upper bounds, without retries: every response and every answer at its longest, nothing cached.
+    Upper bounds but for retries and repair questions: every response and every answer at its longest, nothing cached.
     """
     verdicts = judge_calls(recipe, kind)
     cards = language_models(recipe)

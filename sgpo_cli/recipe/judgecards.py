@@ -174,4 +174,10 @@ class ProcessRewardCard:
     """Whether code from the hub may run; Qwen2.5-Math-PRM needs none. Leave it false unless you read that code."""
 
 
+OPERATIONAL = frozenset(
+    {"endpoints", "key_env", "limit_field", "concurrency", "timeout_s", "deadline_s", "retries", "breaker", "price"}
+    | {"device", "batch_tokens"}
+)
+"""Fields that say where, how fast and at what price a judge is asked: a verdict does not depend on them."""
+
 JudgeCard = HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard

@@ -81,6 +81,7 @@ def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, A
     context.events.emit("metrics", **{key: told[key] for key in shown})
     if measures is None:
         context.events.emit("warning", what=f"the judge was not measured: {reason}")
+    _refuse_silence(context, use, verdicts)
     _refuse_below_floor(context, use, measures, reason)
     return {"measures": str(context.dir.measures)}
 
@@ -203,6 +204,21 @@ def _warm_start(recipe: Recipe, outcomes: list[int | None], verdicts: list[Verdi
         "all_negative": sum(group == "all_negative" for group in groups) / len(groups),
         "prefix_score": sum(scores) / len(scores) if scores else None,
     }
+
+
+def _refuse_silence(context: StageContext, use: JudgeUse, verdicts: list[Verdict]) -> None:
+    """What `judge.max_abstained` says of a step holds here too: warned of, or the run stops."""
+    silent = [v for v in verdicts if v.abstained]
+    share = len(silent) / len(verdicts)
+    if share <= use.max_abstained:
+        return
+    what = (
+        f"judge {use.card} abstained on {len(silent)} of {len(verdicts)} rollouts of the warm start, more than "
+        f"judge.max_abstained ({use.max_abstained:g}) allows; the first reason: {silent[0].reason}"
+    )
+    if use.then == "stop":
+        raise RunFailed(what, fix="mend the judge, raise judge.max_abstained, or set judge.then=fallback")
+    context.events.emit("warning", what=f"{what}; steps like this will be plain GRPO")
 
 
 def _refuse_below_floor(context: StageContext, use: JudgeUse, measures: Measures | None, reason: str | None) -> None:
