@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.recipe.cards import find_card, load_judge_card
-from sgpo_cli.recipe.judgecards import VoteCard
+from sgpo_cli.recipe.judgecards import asked_by
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
 CODE_VERSION = {"warmup": 1, "judge": 1, "train": 1, "eval": 1, "responses": 1, "report": 1}
@@ -43,9 +43,7 @@ def judge_content(card: str) -> str:
     """The content hash of a judge card, with those of the cards that it names in turn."""
     loaded = load_judge_card(card)
     own = content_hash(find_card("judges", card))
-    if not isinstance(loaded, VoteCard):
-        return own
-    return "+".join([own, *(judge_content(name) for name in loaded.judges)])
+    return "+".join([own, *(judge_content(name) for name in asked_by(loaded))])
 
 
 def local_content(source: str | None) -> str | None:

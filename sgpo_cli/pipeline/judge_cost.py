@@ -8,7 +8,7 @@ from typing import Any
 from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.pipeline.architecture import on_accelerator, shape_of
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, VoteCard
+from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, asked_by
 from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.schema import Model, Recipe
 
@@ -63,9 +63,10 @@ def language_models(recipe: Recipe) -> list[LanguageModelCard]:
 
 
 def members(name: str) -> list[JudgeCard]:
-    """The judge card of that name, or those that a vote asks."""
+    """The judge card of that name, or those that it asks in turn (a vote's members, a spoilt judge)."""
     card = load_judge_card(name)
-    return [found for member in card.judges for found in members(member)] if isinstance(card, VoteCard) else [card]
+    asked = asked_by(card)
+    return [found for member in asked for found in members(member)] if asked else [card]
 
 
 def judge_memory_gib(recipe: Recipe) -> float:

@@ -24,6 +24,7 @@ from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.guidance import load_guidance
 from sgpo_cli.methods.prefix import steps_score
 from sgpo_cli.methods.rescue import load_rescue
+from sgpo_cli.methods.trust import Standing
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.schema import HopsTask, Recipe
 from sgpo_cli.runs import stops
@@ -45,12 +46,18 @@ _LOOKED_AT = 2000
 
 
 def run_train(
-    *, recipe: Recipe, policy: Path, judge: Judge | None, stage: StageDir, events: EventWriter
+    *,
+    recipe: Recipe,
+    policy: Path,
+    judge: Judge | None,
+    stage: StageDir,
+    events: EventWriter,
+    standing: Standing | None = None,
 ) -> dict[str, Any]:
     """Trains `policy` as the recipe says; `stage.final` and `stage.path/best` are plain transformers folders.
 
     Goes on from the newest complete checkpoint, and ends as an uninterrupted run would have. Call it on every rank of a
-    launch; rank 0 writes.
+    launch; rank 0 writes. `standing`: what is known of the judge before the first step.
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
@@ -64,7 +71,7 @@ def run_train(
     _quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
-        run = _Run(recipe, policy, judge, stage, events, stack)
+        run = _Run(recipe, policy, judge, stage, events, stack, standing)
         run.go()
         return {**run.outcome(), "seconds": time.perf_counter() - started}
 
@@ -80,6 +87,7 @@ class _Run:
         stage: StageDir,
         events: EventWriter,
         stack: ExitStack,
+        standing: Standing | None,
     ) -> None:
         self.recipe = recipe
         self.stage = stage
@@ -127,6 +135,7 @@ class _Run:
             steps_right=self.steps_right,
             guide=self.guide,
         )
+        self._restore_trust(standing)
         self.heldout = self._heldout(graders)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
@@ -174,6 +183,16 @@ class _Run:
             for what in look_at_traces(guide, self.problems.rows, prompts):
                 self.events.emit("warning", what=what)
         return guide
+
+    def _restore_trust(self, standing: Standing | None) -> None:
+        """The judge's standing: where the checkpoint left it, else where its stage put it."""
+        if self.trainer.trial is None:
+            return
+        saved = self.position.trust if self.position else None
+        if saved is not None:
+            self.trainer.trial.restore(saved)
+        elif standing is not None:
+            self.trainer.trial.standing = standing
 
     def _prompts(self, problems: Problems) -> list[Prompt]:
         prompts = [self._prompt(row.problem) for row in problems.rows]
@@ -238,6 +257,7 @@ class _Run:
             wait=self.trainer.accelerator.wait_for_everyone,
             position=self.position,
             guidance=self.guide.save if self.guide is not None else None,
+            trust=self.trainer.trial.save if self.trainer.trial is not None else None,
         )
 
     def _measure(self) -> Measured:

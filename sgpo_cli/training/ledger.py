@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
@@ -85,6 +86,7 @@ class Ledger:
             "zero_advantage",
             "groups",
             "guidance",
+            "trust",
             "heldout",
             "seconds",
         )
@@ -189,9 +191,11 @@ def metrics_row(
             "seconds": batch.judge.seconds,
             "waited": batch.judge.waited,
             "judged": batch.judged,
+            "measured": batch.measured,
             "abstained": sum(rollout.abstained for rollout in rows),
             "fallback": batch.fallback,
         },
+        "trust": None if batch.trust is None else asdict(batch.trust),
         "heldout": heldout,
         "heldout_start": heldout_start,
         "trl": trl,
