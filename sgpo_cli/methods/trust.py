@@ -104,7 +104,7 @@ def group_evidence(
 
 
 def labelled_slope(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """The slope of true rewards on the judge's, over labelled answers, held to [0, 1]; None where the judge's are equal.
+    """The slope of true rewards on the judge's, over labelled answers, held to [0, 1]; None if the judge's are equal.
 
     `pairs`: (reward by the judge's prefix score, reward by the true one).
     """

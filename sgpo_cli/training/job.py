@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from datasets.utils.logging import disable_progress_bar
-from transformers.utils import logging as transformers_logging
 
 from sgpo_cli.data import hops
 from sgpo_cli.errors import Interrupted, UserError
@@ -35,6 +30,7 @@ from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.problems import Problems, load_problems
+from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
@@ -68,7 +64,7 @@ def run_train(
         RunFailed: a non-finite reward or loss, or a judge that abstains too often under `then: stop`.
         Interrupted: a stop was asked for; a checkpoint is saved.
     """
-    _quiet()
+    quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
         run = _Run(recipe, policy, judge, stage, events, stack, standing)
@@ -139,7 +135,7 @@ class _Run:
         self.heldout = self._heldout(graders)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
-        _silence_printing(self.trainer)
+        silence_printing(self.trainer)
 
     @property
     def position(self) -> Position | None:
@@ -317,21 +313,3 @@ def _dataset(problems: Problems, prompts: list[Prompt]) -> Dataset:
         for number, (row, prompt) in enumerate(zip(problems.rows, prompts, strict=True))
     ]
     return Dataset.from_list(rows).select(problems.order)
-
-
-def _quiet() -> None:
-    """TRL's and transformers' remarks to programmers are no news to the person at the screen."""
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    for name in ("transformers", "trl", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
-
-
-def _silence_printing(trainer: SgpoTrainer) -> None:
-    """transformers prints every log line; the ledger is where they are kept."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)

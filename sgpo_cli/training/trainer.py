@@ -29,8 +29,8 @@ from sgpo_cli.training.rescuing import classify_groups, leave_as_grpo, rescue_gr
 from sgpo_cli.training.rewards import RewardColumn, text_of
 from sgpo_cli.training.rollouts import Batch, Rollout
 from sgpo_cli.training.traces import Start
-from sgpo_cli.training.trusting import Known, trial_of
 from sgpo_cli.training.trl_compat import Injection, ScoredBatch, ScoredBatchTrainer, gathered
+from sgpo_cli.training.trusting import Known, trial_of
 
 StepsRight = Callable[[str, str], float]
 """(problem, response) to the share of its steps before the first wrong one, for tasks that know."""

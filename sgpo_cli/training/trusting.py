@@ -61,14 +61,14 @@ class Trial:
 
     def _evidence(self, rows: list[Rollout]) -> Evidence | None:
         own = [rollout for rollout in rows if not rollout.prefix_tokens]
-        rewards = [
-            None if rollout.prefix is None or not self.method.reads(rollout.truncated) else self.method.graded(rollout.prefix)
-            for rollout in own
-        ]
+        rewards = [self._reward(rollout) for rollout in own]
         config = self.method.config
-        return group_evidence(
-            [rollout.outcome for rollout in own], rewards, scaling=config.scaling, floor=config.floor
-        )
+        return group_evidence([rollout.outcome for rollout in own], rewards, scaling=config.scaling, floor=config.floor)
+
+    def _reward(self, rollout: Rollout) -> float | None:
+        if rollout.prefix is None or not self.method.reads(rollout.truncated):
+            return None
+        return self.method.graded(rollout.prefix)
 
     def save(self) -> dict[str, Any]:
         """The standing, for a checkpoint."""
