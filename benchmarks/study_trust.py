@@ -43,12 +43,14 @@ JUDGES = {
 FULL = ("rescue.trust=null",)
 FREE = ("rescue.trust.labels=0",)
 WAYS = {"full weight": FULL, "weighed, label-free": FREE, "weighed, with labels": ()}
-# Judges by way: those that the question needs (a judge whose weight stays at 0 is GRPO, labels or not).
-WANTED = {
-    "weighed, label-free": ("hops_oracle", "flip20", "flip40", "random", "invert", "replace40", "constant"),
-    "full weight": ("hops_oracle", "flip20", "flip30", "flip40", "random", "invert", "replace40"),
-    "weighed, with labels": ("hops_oracle", "flip20", "flip40", "random"),
-}
+# Each judge in the ways that say something of it: where the weight stays at 0 a run is GRPO, labels or not.
+WANTED = (
+    ("weighed, with labels", ("flip20", "hops_oracle")),
+    ("weighed, label-free", ("flip20", "flip40", "random", "invert", "hops_oracle")),
+    ("weighed, with labels", ("flip40", "random")),
+    ("full weight", ("random", "flip40", "flip20", "flip30", "replace40", "invert")),
+    ("weighed, label-free", ("replace40", "constant")),
+)
 GRPO = Arm("GRPO", "tiny_grpo", ("benchmarks=[]",))
 SHOWN = (1, 10, 20, 40, 100)
 
@@ -58,7 +60,7 @@ def arm(judge: str, way: str) -> Arm:
     return Arm(f"{JUDGES[judge]}, {way}", "tiny_sgpo", changed)
 
 
-ARMS = {(judge, way): arm(judge, way) for way, judges in WANTED.items() for judge in judges}
+ARMS = {(judge, way): arm(judge, way) for way, judges in WANTED for judge in judges}
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,7 @@ def write_cards(root: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (noise, probability) in CARDS.items():
         chance = [] if probability is None else [f"probability: {probability}"]
-        lines = [
-            "# Written by benchmarks/study_trust.py",
-            "kind: noise",
-            "judge: hops_oracle",
-            f"noise: {noise}",
-            *chance,
-        ]
+        lines = ["# study", "kind: noise", "judge: hops_oracle", f"noise: {noise}", *chance, "seed: 0"]
         (folder / f"{name}.yaml").write_text("\n".join([*lines, "seed: 0", ""]))
 
 
