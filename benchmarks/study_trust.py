@@ -90,7 +90,7 @@ def write_cards(root: Path) -> None:
     for name, (noise, probability) in CARDS.items():
         chance = [] if probability is None else [f"probability: {probability}"]
         lines = ["# study", "kind: noise", "judge: hops_oracle", f"noise: {noise}", *chance, "seed: 0"]
-        (folder / f"{name}.yaml").write_text("\n".join([*lines, "seed: 0", ""]))
+        (folder / f"{name}.yaml").write_text("\n".join([*lines, ""]))
 
 
 def table(results: dict[Arm, list[Path]]) -> list[str]:
