@@ -3,9 +3,9 @@
     python benchmarks/trust_power.py [--rollouts 8192] [--root study] [--write docs/trust.md]
 
 Recipe `tiny_sgpo` up to its judge stage with that many rollouts of the warm start; then its oracle and the spoilt
-judges of benchmarks/study_trust.py read the mixed groups. Two statistics of a group: concordance (how often the judge puts a
-right answer above a wrong one, less how often below) and agreement (what methods/trust.py uses). `z` is the mean over
-groups by its standard deviation, so that (2/z)^2 groups put the mean two standard errors above 0. `slope` is what
+judges of benchmarks/study_trust.py read the mixed groups. Two statistics of a group: concordance (how often the judge
+puts a right answer above a wrong one, less how often below) and agreement (what methods/trust.py uses). `z` is the mean
+over groups by its standard deviation, so that (2/z)^2 groups put the mean two standard errors above 0. `slope` is what
 methods/trust.py makes of all of them, and `true` the slope of the oracle's advantages on the judge's in all-negative
 groups, where they are used: what the weight would best be, if it could be seen.
 """
@@ -96,7 +96,9 @@ def main() -> None:
     asked = parser.parse_args()
     groups = rolled_out(asked.rollouts, asked.root)
     oracle = HopsOracle(HopsTask())
-    judges = {JUDGES[name]: Noise(oracle, how, chance or 0.0, 0) for name, (how, chance) in CARDS.items()}
+    judges = {
+        JUDGES[name]: Noise(oracle, how, chance or 0.0, 0) for name, (how, chance) in CARDS.items() if how != "constant"
+    }
     mixed = [group for group in groups if classify([int(str(one["outcome"])) for one in group]) == "mixed"]
     right = [one for group in mixed for one in group if one["outcome"]]
     sound = mean(graded(oracle, [one])[0] == RESCUE.graded(1.0) for one in right)

@@ -19,6 +19,7 @@ from sgpo_cli.methods.rescue.stepwise import Stepwise
 from sgpo_cli.methods.trust import Standing, group_evidence
 from sgpo_cli.recipe.kinds import RescueNone, RescueStepwise, Trust
 from sgpo_cli.stages.standing import standing_before
+from sgpo_cli.training.rescuing import classify_groups, leave_as_grpo, rescue_groups
 from sgpo_cli.training.rollouts import Batch, Rollout
 from sgpo_cli.training.trusting import Trial
 
@@ -118,6 +119,31 @@ def test_guided_and_truncated_rollouts_say_nothing_of_the_judge() -> None:
     rows = [rollout(1, 1.0), rollout(0, 0.9, cut=True), rollout(0, 0.1)]
     assert trial.learn(Batch(2, 3, rows, ["mixed"], [False])) > 0
     assert trial.standing.groups == 1 and trial.standing.power == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_half_trusted_judge_shares_a_mixed_group_with_grpo() -> None:
+    """Under `when: all_incorrect` mixed groups are graded too, and have advantages of GRPO's to lose."""
+    method = Stepwise(replace(RESCUE, when="all_incorrect", shape="linear", wrong_max=0.9))
+
+    def made() -> Batch:
+        rows = [rollout(1, 1.0), rollout(0, 0.5), rollout(0, 0.0)]
+        for row, grpo in zip(rows, (1.0, -0.5, -0.5), strict=True):
+            row.advantage, row.earned = grpo, row.prefix
+        batch = Batch(1, 3, rows, [], [])
+        batch.kinds = classify_groups(batch)
+        leave_as_grpo(batch)
+        return batch
+
+    judged = group_advantages([1.0, 0.45, 0.0], scaling="std")
+    for trust in (0.25, 1.0):
+        batch = made()
+        assert rescue_groups(batch, method, 1.0, trust) == [0, 1, 2]
+        wanted = [trust * j + (1 - trust) * g for j, g in zip(judged, (1.0, -0.5, -0.5), strict=True)]
+        assert [row.advantage for row in batch.rollouts] == pytest.approx(wanted)
+    batch = made()
+    assert rescue_groups(batch, method, 1.0, 0.0) == []
+    assert [row.advantage for row in batch.rollouts] == [1.0, -0.5, -0.5]
+    assert {row.reason for row in batch.rollouts} == {"untrusted"}
 
 
 def test_a_step_that_fell_back_says_nothing() -> None:
