@@ -6,14 +6,16 @@ scores alone would have given, right answers scored like wrong ones. The best li
 
     b = sum <a, j> / sum <j, j>        (sums over mixed groups)
 
-and a rescued group's weight is `gain * b`, held to [0, 1]. A judge that says nothing about the outcome has b = 0, an
-inverted one b < 0, and the group is then left as GRPO had it. b is also the weight at which the noise that a judge adds
-to the gradient is matched to what it tells: j counts by its own power <j, j>, which is large where scores are random.
+and a rescued group's weight is `gain * b * (1 - (e/b)^2)`, held to [0, 1]. A judge that says nothing about the outcome
+has b = 0, an inverted one b < 0, and the group is then left as GRPO had it. b is also the weight at which the noise that
+a judge adds to the gradient is matched to what it tells: j counts by its own power <j, j>, which is large where scores
+are random.
 
-`caution` is added to the power: with no evidence b is 0, and a few lucky groups do not lift it (b is then the posterior
-mean under a normal prior around 0; chance alone gives sum <a, j> a variance of |a|^2 |j|^2/(n-1) in a group of n, which
-is |j|^2 for standardized a). `gain` > 1, for the outcome is itself a noisy measure: right answers from wrong steps
-lower b for every judge, a perfect one included. Derivation and study: docs/trust.md.
+e is the standard error that chance alone gives b: sum <a, j> then has the variance |a|^2 |j|^2/(n-1) in a group of n. The
+last factor makes of b its posterior mean under a normal prior around 0 whose variance is taken from b itself (empirical
+Bayes, the positive part of James and Stein's estimator); within one standard error of 0 it is 0. `caution` is added to
+the power, so that the first few groups do not decide. `gain` > 1, for the outcome is itself a noisy measure: right
+answers from wrong steps lower b for every judge, a perfect one included. Derivation and study: docs/trust.md.
 
 Evidence fades as policy and judge move on: each further mixed group multiplies what came before by 1 - 1/memory.
 """
@@ -73,8 +75,11 @@ class Standing:
         return math.sqrt(self.variance) / (self.power + config.caution)
 
     def weight(self, config: Trust) -> float:
-        """Weight of a rescued group, in [0, 1]."""
-        return min(1.0, max(0.0, config.gain * self.slope(config)))
+        """Weight of a rescued group, in [0, 1]; 0 unless the slope is above its standard error."""
+        slope, error = self.slope(config), self.error(config)
+        if slope <= error:
+            return 0.0
+        return min(1.0, config.gain * slope * (1.0 - (error / slope) ** 2))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -120,6 +125,6 @@ def labelled_slope(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 def from_labels(slope: float, config: Trust) -> Standing:
     """Where labelled figures put a judge before any mixed group: at weight `slope`, as firmly as `config.labels`
-    units of power would (less `caution`)."""
+    units of power would (less `caution`). Of chance there is none: labelled answers are many."""
     power = float(config.labels)
-    return Standing(agreement=slope / config.gain * power, power=power, variance=power)
+    return Standing(agreement=slope / config.gain * power, power=power)
