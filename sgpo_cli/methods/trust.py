@@ -6,16 +6,17 @@ scores alone would have given, right answers scored like wrong ones. The best li
 
     b = sum <a, j> / sum <j, j>        (sums over mixed groups)
 
-and a rescued group's weight is `gain * b * (1 - (e/b)^2)`, held to [0, 1]. A judge that says nothing about the outcome
-has b = 0, an inverted one b < 0, and the group is then left as GRPO had it. b is also the weight at which the noise that
-a judge adds to the gradient is matched to what it tells: j counts by its own power <j, j>, which is large where scores
-are random.
+and a rescued group's weight is `gain * b * (1 - (e/b)^2)`, held to [0, 1]. A judge that says nothing about the
+outcome has b = 0, an inverted one b < 0, and the group is then left as GRPO had it. b is also the weight at which the
+noise that a judge adds to the gradient is matched to what it tells: j counts by its own power <j, j>, which is large
+where scores are random.
 
-e is the standard error that chance alone gives b: sum <a, j> then has the variance |a|^2 |j|^2/(n-1) in a group of n. The
-last factor makes of b its posterior mean under a normal prior around 0 whose variance is taken from b itself (empirical
-Bayes, the positive part of James and Stein's estimator); within one standard error of 0 it is 0. `caution` is added to
-the power, so that the first few groups do not decide. `gain` > 1, for the outcome is itself a noisy measure: right
-answers from wrong steps lower b for every judge, a perfect one included. Derivation and study: docs/trust.md.
+e is the standard error that chance alone gives b: sum <a, j> then has the variance |a|^2 |j|^2/(n-1) in a group of n.
+The last factor makes of b its posterior mean under a normal prior around 0 whose variance is taken from b itself
+(empirical Bayes, the positive part of James and Stein's estimator); within one standard error of 0 it is 0. `caution`
+is added to the power, so that the first few groups do not decide. `gain` > 1, for the outcome is itself a noisy
+measure: right answers from wrong steps lower b for every judge, a perfect one included. Derivation and study:
+docs/trust.md.
 
 Evidence fades as policy and judge move on: each further mixed group multiplies what came before by 1 - 1/memory.
 """

@@ -111,8 +111,8 @@ def _trust(rows: list[dict[str, Any]]) -> Figure | None:
     ]
     caption = (
         "Rescued groups count with this weight. It follows the slope: how much of the verifier's advantage one unit of "
-        "the judge's foretells in mixed groups, where both are known. A judge whose slope stays within the standard "
-        "error of chance says nothing; slopes below 0 are drawn as 0, and weigh 0."
+        "the judge's foretells in mixed groups, where both are known. A slope within the standard error of "
+        "chance weighs 0; slopes below 0 are drawn as 0."
     )
     if line := evidence_line(rows):
         caption += f" At the last step {line}."
