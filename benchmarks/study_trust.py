@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from study_tiny import Arm, figures, reached, rows, spread, train
+from study_tiny import Arm, figures, reached, rows, run_name, spread, train
 
 MARKS = ("<!-- study_trust: begin -->", "<!-- study_trust: end -->")
 CARDS = {
@@ -43,12 +43,11 @@ JUDGES = {
 FULL = ("rescue.trust=null",)
 FREE = ("rescue.trust.labels=0",)
 WAYS = {"full weight": FULL, "weighed, label-free": FREE, "weighed, with labels": ()}
-# Each judge in the ways that say something of it: where the weight stays at 0 a run is GRPO, labels or not.
+# In the order in which they are run.
 WANTED = (
-    ("weighed, with labels", ("flip20", "hops_oracle")),
-    ("weighed, label-free", ("flip20", "flip40", "random", "invert", "hops_oracle")),
-    ("weighed, with labels", ("flip40", "random")),
-    ("full weight", ("random", "flip40", "flip20", "flip30", "replace40", "invert")),
+    ("weighed, with labels", ("flip20", "random", "flip40", "hops_oracle", "invert")),
+    ("weighed, label-free", ("flip20", "random", "flip40", "invert", "hops_oracle")),
+    ("full weight", ("random", "flip40", "flip20", "flip30", "invert", "replace40")),
     ("weighed, label-free", ("replace40", "constant")),
 )
 GRPO = Arm("GRPO", "tiny_grpo", ("benchmarks=[]",))
@@ -125,10 +124,9 @@ def verdicts(results: dict[Arm, list[Path]]) -> list[str]:
         if way == "full weight" or one not in finals:
             continue
         bound, got = bounds.get(judge, line), mean(finals[one])
-        beaten = sum(a >= b for a, b in zip(finals[one], grpo, strict=True))
         said.append(
-            f"- {one.name}: {got:.3f}, wanted {bound:.3f}: {'holds' if got >= bound else 'DOES NOT HOLD'}; at or above "
-            f"GRPO of the same seed in {beaten} of {len(grpo)}."
+            f"- {one.name}: {got:.3f}, wanted {bound:.3f}: {'holds' if got >= bound else 'DOES NOT HOLD'}"
+            f" ({len(finals[one])} seeds)."
         )
     worse = [
         f"{JUDGES[judge]} ({mean(finals[one]):.3f})"
@@ -139,27 +137,44 @@ def verdicts(results: dict[Arm, list[Path]]) -> list[str]:
     return said
 
 
+def finished(one: Arm, seed: int, root: Path) -> Path | None:
+    run = root / "runs" / run_name(one, seed)
+    return run if (run / "done.json").exists() else None
+
+
+def run_all(seeds: list[int], jobs: int, root: Path) -> None:
+    """Every arm with every seed that is not finished yet."""
+    write_cards(root)
+    arms = [GRPO, *ARMS.values()]
+    asked = [(one, seed) for one in arms for seed in seeds if finished(one, seed, root) is None]
+    if not asked:
+        return
+    train(*asked[0], root)  # makes the warm start that all others share
+    with ThreadPoolExecutor(jobs) as pool:
+        for run in [pool.submit(train, one, seed, root) for one, seed in asked[1:]]:
+            run.result()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--root", type=Path, default=Path("study"))
     parser.add_argument("--write", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--show", action="store_true", help="run nothing: the table of what is finished under --root")
     asked = parser.parse_args()
-    write_cards(asked.root)
-    arms = [GRPO, *ARMS.values()]
-    train(arms[0], asked.seeds[0], asked.root)  # makes the warm start that all others share
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        made = {one: [pool.submit(train, one, seed, asked.root) for seed in asked.seeds] for one in arms}
-        results = {one: [run.result() for run in runs] for one, runs in made.items()}
-    ordered = {one: results[one] for one in [GRPO, *(ARMS[key] for judge in JUDGES for key in ARMS if key[0] == judge)]}
+    if not asked.show:
+        run_all(asked.seeds, asked.jobs, asked.root)
+    arms = [GRPO, *(ARMS[key] for judge in JUDGES for key in ARMS if key[0] == judge)]
+    found = {one: [run for seed in asked.seeds if (run := finished(one, seed, asked.root))] for one in arms}
+    results = {one: runs for one, runs in found.items() if runs}
     lines = [
-        *table(ordered),
+        *table(results),
         "",
         *verdicts(results),
         "",
-        f"Seeds {', '.join(map(str, asked.seeds))}; ± is the sample standard deviation over seeds. 100 steps, 25,600 "
-        "rollouts a run; weights are means over the seeds.",
+        f"Seeds {', '.join(map(str, asked.seeds))}, the first of them where fewer figures are given; ± is the sample "
+        "standard deviation over seeds. 100 steps, 25,600 rollouts a run; weights are means over the seeds.",
     ]
     print("\n".join(lines))
     if asked.write.exists():
