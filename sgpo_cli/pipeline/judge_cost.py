@@ -7,10 +7,10 @@ from typing import Any
 
 from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.pipeline.architecture import on_accelerator, shape_of
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, asked_by
 from sgpo_cli.recipe.kinds import RescueStepwise
-from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.schema import Model, Recipe
 
 _CHARACTERS = 4.0
@@ -129,4 +129,5 @@ def judge_warnings(recipe: Recipe, *, online: bool) -> list[Mistake]:
         wrong = judge.probe() if isinstance(judge, Remote) else []
     finally:
         close_judge(judge)
-    return [Mistake(line, where="judge.card", fix="start the server, or set judge.endpoints") for line in wrong]
+    fix = "start the server, or name what it serves in the card; another server: judge.endpoints=[http://HOST:PORT/v1]"
+    return [Mistake(line, where="judge.card", fix=fix) for line in wrong]

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.data.hops import first_wrong_step
-from sgpo_cli.data.rows import Row
+from sgpo_cli.data.rows import Lengths, Row
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.engine import Completion
-from sgpo_cli.judging.label_rows import Source
+from sgpo_cli.judging.labelling.jsonl import JsonLines
 from sgpo_cli.judging.measure import Measures, agreement, processbench
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.usage import Remote, take_usage
@@ -96,7 +96,8 @@ def _refuse_unreachable(card: str, judge: Judge) -> None:
     if wrong:
         raise RunFailed(
             f"judge {card} cannot be asked: {'; '.join(wrong)}",
-            fix="start its server (docs/judges.md), or name another: judge.endpoints=[http://HOST:PORT/v1]",
+            fix="start its server, or name what it serves in the card (docs/judges.md); another server: "
+            "judge.endpoints=[http://HOST:PORT/v1]",
         )
 
 
@@ -117,13 +118,15 @@ def _agreement(
 def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Completion], list[int | None]]:
     """At least `use.measure` graded rollouts of the warm start, whole groups, kept in rollouts.jsonl."""
     from sgpo_cli.generation.prompts import fill
+    from sgpo_cli.training.long_problems import prompt_lengths
     from sgpo_cli.training.rewards import build_rewards
     from sgpo_cli.verify.pool import Grader
 
     recipe = context.recipe
     engine, ask = open_engine(context, top_k=recipe.generation.top_k)
     size = recipe.trainer.group_size
-    rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
+    lengths = prompt_lengths(recipe.model, recipe.data.prompt, engine.tokenizer)
+    rows = [row for row in _problems(recipe, lengths, -(-use.measure // size)) for _ in range(size)]
     completions: list[Completion] = []
     for start in range(0, len(rows), _BATCH):
         stops.raise_if_asked("stopped while the judge was measured; it starts over")
@@ -162,9 +165,9 @@ def _keep(
     write_text(context.dir.rollouts, "\n".join(lines) + "\n")
 
 
-def _problems(recipe: Recipe, count: int) -> list[Row]:
+def _problems(recipe: Recipe, lengths: Lengths, count: int) -> list[Row]:
     """Held-out problems first, for they are the same whatever the seed."""
-    problems = load_problems(recipe)
+    problems = load_problems(recipe, lengths)
     return [*problems.heldout, *problems.rows][:count]
 
 
@@ -192,7 +195,7 @@ def _against_labels(
 
 
 def _labelled(path: Path) -> list[tuple[Solution, int]]:
-    source = Source(path)
+    source = JsonLines(path)
     source.check()
     return [(item.solution, item.label) for item in source.items() if item.label is not None]
 

@@ -10,9 +10,9 @@ from typing import Any
 from datasets import Dataset
 
 from sgpo_cli.data import hops
-from sgpo_cli.errors import Interrupted, UserError
+from sgpo_cli.errors import Interrupted
 from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
-from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
+from sgpo_cli.generation.prompts import Prompt, fill, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge
@@ -29,6 +29,7 @@ from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, s
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.ledger import Ledger, cut_back
+from sgpo_cli.training.long_problems import left_out_words, look_at_lengths, may_exceed, prompt_lengths
 from sgpo_cli.training.problems import Problems, load_problems
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
@@ -36,9 +37,6 @@ from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
 from sgpo_cli.verify.pool import Grader
-
-_LOOKED_AT = 2000
-"""Prompts measured before the first step; enough to meet a long one, few enough to take no time."""
 
 
 def run_train(
@@ -95,7 +93,8 @@ class _Run:
             revision=model_card.revision,
             trust_remote_code=model_card.trust_remote_code,
         )
-        self.problems = load_problems(recipe)
+        self.lengths = prompt_lengths(model_card, recipe.data.prompt, self.tokenizer)
+        self.problems = load_problems(recipe, self.lengths)
         graders = _Graders(stack)
         self.rewards = build_rewards(recipe.reward, self.problems.rows, graders)
         self.steps_right = steps_right_of(recipe.data.hops) if recipe.data.source == "hops" else None
@@ -114,7 +113,7 @@ class _Run:
         self.ledger = Ledger(stage, events, recipe.trainer.steps, writes=self.writes)
         stack.callback(self.ledger.close)
         abstentions = recipe.judge
-        prompts = self._prompts(self.problems)
+        prompts = self._prompts()
         self.guide = self._guide(prompts)
         self.trainer = SgpoTrainer(
             model=self.model,
@@ -190,31 +189,19 @@ class _Run:
         elif standing is not None:
             self.trainer.trial.standing = standing
 
-    def _prompts(self, problems: Problems) -> list[Prompt]:
-        prompts = [self._prompt(row.problem) for row in problems.rows]
-        self._look_at_long_prompts(prompts)
-        return prompts
-
-    def _look_at_long_prompts(self, prompts: list[Prompt]) -> None:
-        """Looks at the longest prompts before the first step: what cannot fit is an error, else a warning."""
-        order = sorted(range(len(prompts)), key=lambda i: -len(str(prompts[i])))[:_LOOKED_AT]
-        lengths = [len(ids) for ids in prompt_ids([prompts[i] for i in order], self.tokenizer)]
-        longest = max(lengths)
-        row = self.problems.rows[order[lengths.index(longest)]]
+    def _prompts(self) -> list[Prompt]:
+        """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
+        problems, recipe = self.problems, self.recipe
+        if recipe.data.max_problem_tokens is not None:
+            self._warn(left_out_words(problems.left_out, len(problems.rows), recipe.data.max_problem_tokens))
         context = self.model.config.get_text_config().max_position_embeddings
-        answer = self.recipe.trainer.max_completion_length
-        if longest >= context:
-            raise UserError(
-                f"the problem of row {row.id!r} has {longest:,} tokens, and the model reads at most {context:,}",
-                where="data.source",
-                fix="leave such rows out",
-            )
-        if longest + answer > context:
-            self.events.emit(
-                "warning",
-                what=f"prompts of up to {longest} tokens (row {row.id!r}) and answers of {answer} do not fit "
-                f"the model's {context} positions",
-            )
+        suspects = may_exceed(problems.rows, self.lengths, context - recipe.trainer.max_completion_length)
+        self._warn(look_at_lengths(recipe, suspects, self.lengths(suspects), context))
+        return [self._prompt(row.problem) for row in problems.rows]
+
+    def _warn(self, what: str | None) -> None:
+        if what is not None:
+            self.events.emit("warning", what=what)
 
     def _prompt(self, problem: str) -> Prompt:
         model = self.recipe.model

@@ -47,6 +47,8 @@ class ServerSettings:
     backoff_s: tuple[float, float] = (0.5, 30.0)
     """Base and cap of the jittered exponential backoff; a Retry-After header wins over it."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    answer_tokens: int = 0
+    """The longest answer that requests will ask for; `probe` compares it with what the server says it can hold."""
 
 
 @dataclass(frozen=True, slots=True)
