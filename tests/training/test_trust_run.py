@@ -117,8 +117,12 @@ def test_guided_and_truncated_rollouts_say_nothing_of_the_judge() -> None:
     batch = Batch(1, 3, rows, ["mixed"], [False])
     assert trial.learn(batch) == 0.0 and batch.trust is not None and batch.trust.read == 0
     rows = [rollout(1, 1.0), rollout(0, 0.9, cut=True), rollout(0, 0.1)]
-    assert trial.learn(Batch(2, 3, rows, ["mixed"], [False])) > 0
-    assert trial.standing.groups == 1 and trial.standing.power == pytest.approx(1.0, rel=1e-3)
+    trial.learn(Batch(2, 3, rows, ["mixed"], [False]))
+    assert (
+        trial.standing.groups == 1
+        and trial.standing.agreement > 0
+        and trial.standing.power == pytest.approx(1.0, rel=1e-3)
+    )
 
 
 def test_a_half_trusted_judge_shares_a_mixed_group_with_grpo() -> None:
