@@ -45,7 +45,7 @@ ARMS = (
 
 def run_name(arm: Arm, seed: int) -> str:
     changes = "".join(f"-{o.partition('=')[0].rpartition('.')[2]}_{o.partition('=')[2]}" for o in arm.overrides)
-    return f"{arm.recipe}{changes}-s{seed}"
+    return f"{arm.recipe}{changes.replace('[]', 'none')}-s{seed}"
 
 
 def train(arm: Arm, seed: int, root: Path) -> Path:

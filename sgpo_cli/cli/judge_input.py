@@ -147,12 +147,11 @@ def check_use(card: str, *, endpoints: Sequence[str], store: str | None) -> None
 
 
 def _cards(name: str) -> Iterator[tuple[str, JudgeCard]]:
-    """A judge card and, of a vote, its members'."""
+    """A judge card and those that it asks in turn."""
     from sgpo_cli.recipe.cards import load_judge_card
-    from sgpo_cli.recipe.judgecards import VoteCard
+    from sgpo_cli.recipe.judgecards import asked_by
 
     card = load_judge_card(name)
     yield name, card
-    if isinstance(card, VoteCard):
-        for member in card.judges:
-            yield from _cards(member)
+    for member in asked_by(card):
+        yield from _cards(member)

@@ -12,6 +12,7 @@ from sgpo_cli.display import readable
 from sgpo_cli.display.guidance import CUTS
 from sgpo_cli.display.judging import total_usage
 from sgpo_cli.display.state import how_it_ended, warning_text
+from sgpo_cli.display.trust import trust_line
 from sgpo_cli.recipe.nodes import Findings, to_plain
 from sgpo_cli.recipe.yamlio import read_file
 from sgpo_cli.runs.rundir import RunDir, StageDir
@@ -58,6 +59,8 @@ class RunFacts:
     """Of the guided rollouts; `accuracy` is of the others."""
     shortened: dict[str, int] = field(default_factory=dict)
     """Guided rollouts of the whole run that got less than asked, by reason."""
+    trust: str | None = None
+    """The judge's weight and what it rests on, in words; None where every judge has full weight."""
     train_seconds: float | None = None
     """Sum over the steps."""
     benches: list[dict[str, Any]] = field(default_factory=list)
@@ -115,6 +118,7 @@ def _facts(run: RunDir, rows: list[dict[str, Any]]) -> RunFacts:
         guidance_length=guidance_curve(rows, "length"),
         guided_accuracy=guidance_curve(rows, "accuracy"),
         shortened=shortened_counts(rows),
+        trust=trust_line(rows),
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
         benches=[_summary(path) for path in sorted(run.stage("eval").path.glob("*/summary.json"))],
         judge=readable.document(judge) if judge.exists() else None,

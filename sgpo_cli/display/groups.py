@@ -59,6 +59,7 @@ REASONS = {
     "truncated": "cut off: outside the baseline",
     "alone": "nothing left in the group to compare with",
     "fallback": "too many abstentions: plain GRPO in this step",
+    "untrusted": "the judge's record gives it no weight: left as plain GRPO has it",
 }
 
 

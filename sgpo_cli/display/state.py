@@ -73,6 +73,7 @@ class TrainState:
     groups: Mapping[str, int | None] | None = None
     grad_norm: float | None = None
     guidance: Mapping[str, Any] | None = None
+    trust: Mapping[str, Any] | None = None
 
     @property
     def ungraded(self) -> float | None:
@@ -86,6 +87,7 @@ class TrainState:
             self.accuracy.append(data["accuracy"])
         self.groups = data.get("groups") or self.groups
         self.guidance = data.get("guidance") or self.guidance
+        self.trust = data.get("trust") or self.trust
         self.grad_norm = data.get("grad_norm", self.grad_norm)
         measured = (data.get("heldout") or {}).get("accuracy")
         if measured is not None:

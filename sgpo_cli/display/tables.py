@@ -54,6 +54,8 @@ def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
     if known and len(known) == len(estimates):
         lines.append(Text(f"in all {words.span([sum(bound) for bound in zip(*known, strict=True)])}", style="title"))
     lines += judging_notes(estimates)
+    if measuring := sum(estimate.get("judge_measuring") or 0 for estimate in estimates):
+        lines.append(Text(f"of the judge's calls at most {words.number(measuring)} measure the judge", style="quiet"))
     notes = [estimate[key] for estimate in estimates for key in ("basis", "reason") if estimate.get(key)]
     return lines + [Text(note, style="quiet") for note in dict.fromkeys(notes)]
 
@@ -148,6 +150,8 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
         lines.append(("ungraded groups", f"{words.percent(facts.ungraded_share)} over all steps: they teach nothing"))
     if facts.rescued_share:
         lines.append(("rescued", f"{words.percent(facts.rescued_share)} of them, over all steps"))
+    if facts.trust:
+        lines.append(("trust in the judge", facts.trust))
     if facts.guidance_length:
         unit = (facts.recipe.get("guidance") or {}).get("unit", "steps")
         lines.append((f"guidance, {unit}", _from_to(facts.guidance_length, words.number)))

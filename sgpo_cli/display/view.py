@@ -112,6 +112,8 @@ def train_parts(train: TrainState) -> list[str]:
         parts.append(f"{negative} of {total} groups all-negative{rescued}")
         if train.ungraded:
             parts.append(f"ungraded groups {words.percent(train.ungraded)}")
+    if train.trust:
+        parts.append(f"trust {words.share(train.trust.get('weight'))}")
     if train.guidance:
         parts.append(f"guidance {words.number(train.guidance.get('length'))}")
         parts.append(f"guided accuracy {words.share(train.guidance.get('accuracy'))}")

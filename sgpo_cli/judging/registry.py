@@ -44,6 +44,12 @@ def _vote(options: Mapping[str, object]) -> Judge:
     return from_options(options)
 
 
+def _noise(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.noise import from_options
+
+    return from_options(options)
+
+
 def _process_reward(options: Mapping[str, object]) -> Judge:
     from sgpo_cli.judging.process_reward.judge import from_options
 
@@ -54,6 +60,7 @@ JUDGES: dict[str, Factory] = {
     "arithmetic": _arithmetic,
     "hops_oracle": _hops_oracle,
     "language_model": _language_model,
+    "noise": _noise,
     "process_reward": _process_reward,
     "reference": _reference,
     "vote": _vote,

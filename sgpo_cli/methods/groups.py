@@ -18,6 +18,7 @@ Reason = Literal[
     "truncated",
     "alone",
     "fallback",
+    "untrusted",
 ]
 """Why a rollout got its advantage.
 
@@ -25,7 +26,8 @@ verified: from the verifier's reward, as in GRPO. no_contrast: every reward of i
 verifier could not tell. rescued: from a graded reward in an all-negative group; graded: the same in another group.
 equal_scores: the group's graded rewards are all equal. abstained: the judge gave no verdict. truncated: left out of the
 baseline because it was cut off. alone: nothing left in the group to compare with. fallback: too many abstentions in the
-step, so that the step is plain GRPO.
+step, so that the step is plain GRPO. untrusted: the judge's record gives it no weight, so that the group is left as it
+was.
 """
 
 

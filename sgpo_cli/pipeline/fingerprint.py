@@ -15,10 +15,10 @@ from typing import Any
 
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import OPERATIONAL, VoteCard
+from sgpo_cli.recipe.judgecards import OPERATIONAL, asked_by
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
-CODE_VERSION = {"warmup": 1, "judge": 1, "train": 1, "eval": 1, "responses": 1, "report": 1}
+CODE_VERSION = {"warmup": 1, "judge": 2, "train": 2, "eval": 1, "responses": 1, "report": 1}
 
 
 def fingerprint(kind: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
@@ -50,9 +50,7 @@ def judge_content(card: str) -> str:
     told = {key: value for key, value in asdict(loaded).items() if key not in OPERATIONAL}
     told["standin"] = STANDIN in getattr(loaded, "endpoints", ())
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    if not isinstance(loaded, VoteCard):
-        return own
-    return "+".join([own, *(judge_content(name) for name in loaded.judges)])
+    return "+".join([own, *(judge_content(name) for name in asked_by(loaded))])
 
 
 def local_content(source: str | None) -> str | None:

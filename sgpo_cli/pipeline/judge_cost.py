@@ -9,7 +9,8 @@ from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.pipeline.architecture import on_accelerator, shape_of
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, VoteCard
+from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, ProcessRewardCard, asked_by
+from sgpo_cli.recipe.kinds import RescueStepwise
 from sgpo_cli.recipe.schema import Model, Recipe
 
 _CHARACTERS = 4.0
@@ -27,15 +28,26 @@ def judge_calls(recipe: Recipe, kind: str) -> int:
     return rollouts if kind == "train" and asked else 0
 
 
+def measuring_calls(recipe: Recipe, kind: str) -> int:
+    """Of these, verdicts at most that only measure the judge: the mixed groups of `rescue.trust.budget`."""
+    rescue, trainer = recipe.rescue, recipe.trainer
+    if kind != "train" or not isinstance(rescue, RescueStepwise) or rescue.trust is None or recipe.judge is None:
+        return 0
+    return trainer.steps * min(rescue.trust.budget, trainer.prompts_per_step) * trainer.group_size
+
+
 def judge_cost(recipe: Recipe, kind: str, *, problem_tokens: int) -> dict[str, Any]:
-    """`judge_calls`, and for judges behind a server `judge_tokens {input, output}` and `judge_cost {amount, currency}`.
+    """`judge_calls`, of which `judge_measuring` measure the judge (`rescue.trust`) where that is done, and for judges
+    behind a server `judge_tokens {input, output}` and `judge_cost {amount, currency}`.
 
     Upper bounds but for retries and repair questions: every response and every answer at its longest, nothing cached.
     """
     verdicts = judge_calls(recipe, kind)
     cards = language_models(recipe)
+    measuring = measuring_calls(recipe, kind)
+    told = {"judge_measuring": measuring * max(1, len(cards))} if measuring else {}
     if not verdicts or not cards:
-        return {"judge_calls": verdicts}
+        return {"judge_calls": verdicts, **told}
     tokens = {"input": 0, "output": 0}
     amounts: dict[str, float] = {}
     for card in cards:
@@ -46,7 +58,7 @@ def judge_cost(recipe: Recipe, kind: str, *, problem_tokens: int) -> dict[str, A
             amounts[card.price.currency] = amounts.get(card.price.currency, 0.0) + money
     priced = all(card.price is not None for card in cards) and len(amounts) == 1
     cost = {"amount": round(next(iter(amounts.values())), 2), "currency": next(iter(amounts))} if priced else None
-    return {"judge_calls": verdicts * len(cards), "judge_tokens": tokens, "judge_cost": cost}
+    return {"judge_calls": verdicts * len(cards), **told, "judge_tokens": tokens, "judge_cost": cost}
 
 
 def _input_tokens(card: LanguageModelCard, recipe: Recipe, problem_tokens: int) -> int:
@@ -63,9 +75,10 @@ def language_models(recipe: Recipe) -> list[LanguageModelCard]:
 
 
 def members(name: str) -> list[JudgeCard]:
-    """The judge card of that name, or those that a vote asks."""
+    """The judge card of that name, or those that it asks in turn (a vote's members, a spoilt judge)."""
     card = load_judge_card(name)
-    return [found for member in card.judges for found in members(member)] if isinstance(card, VoteCard) else [card]
+    asked = asked_by(card)
+    return [found for member in asked for found in members(member)] if asked else [card]
 
 
 def judge_memory_gib(recipe: Recipe) -> float:

@@ -151,9 +151,15 @@ class _Compiler:
             config["judge"] = {k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}}
             config["card"] = judge_content(self.recipe.judge.card)
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
+        inputs = {"policy": policy}
+        if self.recipe.judge is not None and getattr(self.recipe.rescue, "trust", None) is not None:
+            # What the judge stage saw decides how far the judge is trusted at first.
+            floor = self.recipe.judge.floor
+            config["judged"] = [self.recipe.judge.measure, local_content(floor.data) if floor else None]
+            inputs["judged"] = str(self.run.stage("judge").path)
         train = self.run.stage("train")
         outputs = {"policy": str(train.final), "metrics": str(train.metrics), "rollouts": str(train.rollouts)}
-        return self._stage("train", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs)
+        return self._stage("train", config, inputs=inputs, made_by={"policy": made_by}, outputs=outputs)
 
     def _eval(self, train: PlannedStage) -> PlannedStage:
         benches = [

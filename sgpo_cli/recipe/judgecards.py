@@ -174,10 +174,36 @@ class ProcessRewardCard:
     """Whether code from the hub may run; Qwen2.5-Math-PRM needs none. Leave it false unless you read that code."""
 
 
+@dataclass(kw_only=True)
+class NoiseCard:
+    """Another judge with its verdicts spoilt in a known way, for tests and studies; the same solution is always spoilt
+    alike."""
+
+    kind: Literal["noise"] = "noise"
+    judge: str
+    """The judge card to spoil, by name or path."""
+    noise: Literal["flip", "replace", "random", "invert", "constant"]
+    """Flip each step's verdict, replace whole verdicts by steps drawn evenly, draw all of them, call the longest right
+    prefix the shortest, or never find a wrong step."""
+    probability: Share | None = None
+    """How likely a step is flipped or a verdict replaced; the other kinds of noise have none."""
+    seed: Annotated[int, Range(ge=0)] = 0
+    """Seed of the noise."""
+
+
 OPERATIONAL = frozenset(
     {"endpoints", "key_env", "limit_field", "concurrency", "timeout_s", "deadline_s", "retries", "breaker", "price"}
     | {"device", "batch_tokens"}
 )
 """Fields that say where, how fast and at what price a judge is asked: a verdict does not depend on them."""
 
-JudgeCard = HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard
+JudgeCard = (
+    HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard | NoiseCard
+)
+
+
+def asked_by(card: JudgeCard) -> list[str]:
+    """The judge cards that a card asks in turn: a vote's members, or the one that is spoilt."""
+    if isinstance(card, VoteCard):
+        return card.judges
+    return [card.judge] if isinstance(card, NoiseCard) else []

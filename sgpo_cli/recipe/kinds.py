@@ -6,7 +6,7 @@ that the kinds here and the implementations there are the same set.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from sgpo_cli.recipe.guidance import Guidance as Guidance
@@ -117,6 +117,22 @@ class RescueNone:
 
 
 @dataclass(kw_only=True)
+class Trust:
+    """Rescued groups count as far as the judge's scores foretell the verifier's outcomes where there are any."""
+
+    gain: Positive = 2.0
+    """Factor on what is measured, for outcomes are themselves a noisy measure; the weight never exceeds 1."""
+    caution: Annotated[float, Range(ge=0)] = 4.0
+    """How much evidence (in units of the judge's squared advantages) it takes to move the weight half of the way up."""
+    memory: Count = 128
+    """Mixed groups after which evidence has faded to about a third."""
+    budget: Count = 8
+    """Largest number of mixed groups a step that the judge reads to be measured; rescued groups come on top."""
+    labels: Annotated[float, Range(ge=0)] = 16.0
+    """How much evidence the judge stage's labelled figures count for, where there are any; 0 leaves them out."""
+
+
+@dataclass(kw_only=True)
 class RescueStepwise:
     """SGPO (arXiv 2505.11595): a wrong answer's reward rises with its prefix score, as the judge found it."""
 
@@ -143,6 +159,8 @@ class RescueStepwise:
     """Whether wrong answers may never get a positive advantage."""
     truncated: Literal["zero", "exclude", "keep"] = "zero"
     """A truncated response's prefix score is 0, or it leaves the group's baseline, or it is graded like any other."""
+    trust: Trust | None = field(default_factory=Trust)
+    """How rescued groups are weighed by the judge's own record; null gives every judge full weight."""
 
 
 Rescue = RescueNone | RescueStepwise

@@ -64,6 +64,11 @@ class StageDir:
         """judge.json: the judge's figures, left by the judge stage."""
         return self.path / "judge.json"
 
+    @property
+    def labelled(self) -> Path:
+        """labelled.jsonl: the judge's verdicts beside the labels it was measured by, left by the judge stage."""
+        return self.path / "labelled.jsonl"
+
     def fingerprint(self) -> str | None:
         """The fingerprint this stage directory was made for; None when nothing began here."""
         return read_json(self.config)["fingerprint"] if self.config.exists() else None

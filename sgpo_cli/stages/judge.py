@@ -32,6 +32,9 @@ from sgpo_cli.training.problems import load_problems
 
 _BATCH = 128
 
+Pair = tuple[Verdict, int]
+"""A verdict and the true index of the first wrong step, -1 for none."""
+
 
 def run(context: StageContext) -> dict[str, Any]:
     use = context.recipe.judge
@@ -55,7 +58,8 @@ def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, A
     judged_at = time.monotonic()
     verdicts = judge.judge(solutions)
     judge_seconds = time.monotonic() - judged_at
-    measures, source, reason = _measure(recipe, use, judge, solutions, verdicts)
+    pairs, source, reason = _against_labels(recipe, use, judge, solutions, verdicts)
+    measures = processbench(pairs) if pairs is not None else None
     usage = take_usage(judge)
     told = {
         "judge": judge.name,
@@ -76,6 +80,7 @@ def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, A
         "floor": use.floor.f1 if use.floor else None,
     }
     _keep(context, rows, completions, outcomes, verdicts)
+    _keep_labelled(context, pairs)
     write_json(context.dir.measures, told)
     shown = ("accuracy", "all_negative", "abstained", "measures", "agreement", "per_second", "usage")
     context.events.emit("metrics", **{key: told[key] for key in shown})
@@ -167,18 +172,26 @@ def _problems(recipe: Recipe, lengths: Lengths, count: int) -> list[Row]:
     return [*problems.heldout, *problems.rows][:count]
 
 
-def _measure(
+def _keep_labelled(context: StageContext, pairs: list[Pair] | None) -> None:
+    """labelled.jsonl: verdicts beside the labels that they are measured by; no file where there are none."""
+    context.dir.labelled.unlink(missing_ok=True)
+    if pairs:
+        lines = [to_json({"label": label, "verdict": verdict.to_json()}) for verdict, label in pairs]
+        write_text(context.dir.labelled, "\n".join(lines) + "\n")
+
+
+def _against_labels(
     recipe: Recipe, use: JudgeUse, judge: Judge, solutions: list[Solution], verdicts: list[Verdict]
-) -> tuple[Measures | None, str | None, str | None]:
-    """The judge's figures, what they were measured on, and why there are none."""
+) -> tuple[list[Pair] | None, str | None, str | None]:
+    """Verdicts beside labels, what they are of, and why there are none."""
     if use.floor is not None and use.floor.data is not None:
         labelled = _labelled(Path(use.floor.data))
         read = judge.judge([solution for solution, _ in labelled])
         truth = [label for _, label in labelled]
-        return processbench(zip(read, truth, strict=True)), use.floor.data, None
+        return list(zip(read, truth, strict=True)), use.floor.data, None
     if recipe.data.source == "hops":
         truth = [first_wrong_step(recipe.data.hops, s.problem, s.steps) for s in solutions]
-        return processbench(zip(verdicts, truth, strict=True)), "warm-start rollouts", None
+        return list(zip(verdicts, truth, strict=True)), "warm-start rollouts", None
     return None, None, "no labelled steps: name a file of them in judge.floor.data"
 
 

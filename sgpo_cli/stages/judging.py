@@ -11,7 +11,7 @@ from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.store import VerdictStore
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import HopsOracleCard, JudgeCard, LanguageModelCard, VoteCard
+from sgpo_cli.recipe.judgecards import HopsOracleCard, JudgeCard, LanguageModelCard, asked_by
 from sgpo_cli.recipe.schema import HopsTask, JudgeUse
 from sgpo_cli.runs.rundir import runs_root
 
@@ -48,16 +48,14 @@ def _open(
         options["store"] = store
         options["endpoints"] = list(endpoints) if endpoints else card.endpoints
         options["concurrency"] = max(1, card.concurrency // processes)
-    if isinstance(card, VoteCard):
-        options["members"] = [_open(load_judge_card(name), task, endpoints, store, processes) for name in card.judges]
+    if asked := asked_by(card):
+        options["members"] = [_open(load_judge_card(name), task, endpoints, store, processes) for name in asked]
     return load_judge(card.kind, options)
 
 
 def _is_stored(card: JudgeCard) -> bool:
     """Whether verdicts are worth keeping: where asking costs money or a server's time."""
-    if isinstance(card, VoteCard):
-        return any(_is_stored(load_judge_card(name)) for name in card.judges)
-    return isinstance(card, LanguageModelCard)
+    return isinstance(card, LanguageModelCard) or any(_is_stored(load_judge_card(name)) for name in asked_by(card))
 
 
 def recipe_judge(use: JudgeUse, *, task: HopsTask, processes: int = 1, card: str | None = None) -> Judge:

@@ -36,6 +36,8 @@ class Position:
     """The last held-out measurement."""
     guidance: dict[str, Any] | None = None
     """State of the guidance schedule after `step`; None without guidance."""
+    trust: dict[str, Any] | None = None
+    """Standing of the judge after `step`; None where every judge has full weight."""
 
 
 def mark_complete(folder: Path, position: Position) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from datasets.utils.logging import disable_progress_bar
-from transformers.utils import logging as transformers_logging
 
 from sgpo_cli.data import hops
 from sgpo_cli.errors import Interrupted
@@ -24,6 +19,7 @@ from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.guidance import load_guidance
 from sgpo_cli.methods.prefix import steps_score
 from sgpo_cli.methods.rescue import load_rescue
+from sgpo_cli.methods.trust import Standing
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.schema import HopsTask, Recipe
 from sgpo_cli.runs import stops
@@ -35,6 +31,7 @@ from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
 from sgpo_cli.training.problems import Problems, load_problems
+from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
@@ -43,12 +40,18 @@ from sgpo_cli.verify.pool import Grader
 
 
 def run_train(
-    *, recipe: Recipe, policy: Path, judge: Judge | None, stage: StageDir, events: EventWriter
+    *,
+    recipe: Recipe,
+    policy: Path,
+    judge: Judge | None,
+    stage: StageDir,
+    events: EventWriter,
+    standing: Standing | None = None,
 ) -> dict[str, Any]:
     """Trains `policy` as the recipe says; `stage.final` and `stage.path/best` are plain transformers folders.
 
     Goes on from the newest complete checkpoint, and ends as an uninterrupted run would have. Call it on every rank of a
-    launch; rank 0 writes.
+    launch; rank 0 writes. `standing`: what is known of the judge before the first step.
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
@@ -59,10 +62,10 @@ def run_train(
         RunFailed: a non-finite reward or loss, or a judge that abstains too often under `then: stop`.
         Interrupted: a stop was asked for; a checkpoint is saved.
     """
-    _quiet()
+    quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
-        run = _Run(recipe, policy, judge, stage, events, stack)
+        run = _Run(recipe, policy, judge, stage, events, stack, standing)
         run.go()
         return {**run.outcome(), "seconds": time.perf_counter() - started}
 
@@ -78,6 +81,7 @@ class _Run:
         stage: StageDir,
         events: EventWriter,
         stack: ExitStack,
+        standing: Standing | None,
     ) -> None:
         self.recipe = recipe
         self.stage = stage
@@ -126,10 +130,11 @@ class _Run:
             steps_right=self.steps_right,
             guide=self.guide,
         )
+        self._restore_trust(standing)
         self.heldout = self._heldout(graders)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
-        _silence_printing(self.trainer)
+        silence_printing(self.trainer)
 
     @property
     def position(self) -> Position | None:
@@ -173,6 +178,16 @@ class _Run:
             for what in look_at_traces(guide, self.problems.rows, prompts):
                 self.events.emit("warning", what=what)
         return guide
+
+    def _restore_trust(self, standing: Standing | None) -> None:
+        """The judge's standing: where the checkpoint left it, else where its stage put it."""
+        if self.trainer.trial is None:
+            return
+        saved = self.position.trust if self.position else None
+        if saved is not None:
+            self.trainer.trial.restore(saved)
+        elif standing is not None:
+            self.trainer.trial.standing = standing
 
     def _prompts(self) -> list[Prompt]:
         """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
@@ -225,6 +240,7 @@ class _Run:
             wait=self.trainer.accelerator.wait_for_everyone,
             position=self.position,
             guidance=self.guide.save if self.guide is not None else None,
+            trust=self.trainer.trial.save if self.trainer.trial is not None else None,
         )
 
     def _measure(self) -> Measured:
@@ -284,21 +300,3 @@ def _dataset(problems: Problems, prompts: list[Prompt]) -> Dataset:
         for number, (row, prompt) in enumerate(zip(problems.rows, prompts, strict=True))
     ]
     return Dataset.from_list(rows).select(problems.order)
-
-
-def _quiet() -> None:
-    """TRL's and transformers' remarks to programmers are no news to the person at the screen."""
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    for name in ("transformers", "trl", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
-
-
-def _silence_printing(trainer: SgpoTrainer) -> None:
-    """transformers prints every log line; the ledger is where they are kept."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
@@ -24,6 +25,8 @@ CLASSES: tuple[GroupClass, ...] = ("all_correct", "all_negative", "mixed", "ungr
 CUT_REASONS: tuple[CutReason, ...] = ("no_trace", "short_trace", "answer", "budget")
 FADED_STEPS = 3
 """Steps in a row without a unit of guidance after which it is taken to be over."""
+UNTRUSTED_GROUPS = 32
+"""Mixed groups after which a judge without weight is worth a warning."""
 _LAST = {"epoch", "num_tokens", "learning_rate"}
 """Of TRL's metrics, those that are counters or settings: the last update's value stands, the others are averaged."""
 
@@ -47,6 +50,7 @@ class Ledger:
         self._rollouts = JsonLines(stage.rollouts) if writes else None
         self._fallbacks = 0
         self._told_ungraded = False
+        self._told_untrusted = False
         self._faded = _faded_before(stage) if writes else 0
 
     def on_batch(self, batch: Batch) -> None:
@@ -85,6 +89,7 @@ class Ledger:
             "zero_advantage",
             "groups",
             "guidance",
+            "trust",
             "heldout",
             "seconds",
         )
@@ -95,6 +100,7 @@ class Ledger:
                 "warning", step=step, what=f"step {step}: not one group could be graded, so nothing is learned"
             )
         self._watch_guidance(row)
+        self._watch_trust()
         self.events.emit("metrics", step=step, total=self.total, **{key: row[key] for key in told})
         self.events.emit("progress", step=step, total=self.total)
 
@@ -111,6 +117,21 @@ class Ledger:
             step=self.batch.step,
             what=f"guidance has been off since step {first}: its length, now {guidance.length:.2g}, rounds to no unit, "
             "and a rule that multiplies seldom brings it back; guidance.min_length=1 would keep one unit",
+        )
+
+    def _watch_trust(self) -> None:
+        """Says once when a judge that has been measured on many groups gets no weight at all."""
+        assert self.batch is not None
+        trust = self.batch.trust
+        if trust is None or self._told_untrusted or trust.weight > 0 or trust.groups < UNTRUSTED_GROUPS:
+            return
+        self._told_untrusted = True
+        self.events.emit(
+            "warning",
+            step=self.batch.step,
+            what=f"step {self.batch.step}: in {trust.groups} mixed groups the judge's scores foretold nothing of the "
+            f"outcomes (slope {trust.slope:.2f}, chance alone {trust.error:.2f}), so rescued groups have no weight; "
+            "the weight is measured further (trust in metrics.jsonl)",
         )
 
     def sync(self) -> None:
@@ -190,9 +211,11 @@ def metrics_row(
             "seconds": batch.judge.seconds,
             "waited": batch.judge.waited,
             "judged": batch.judged,
+            "measured": batch.measured,
             "abstained": sum(rollout.abstained for rollout in rows),
             "fallback": batch.fallback,
         },
+        "trust": None if batch.trust is None else asdict(batch.trust),
         "heldout": heldout,
         "heldout_start": heldout_start,
         "trl": trl,

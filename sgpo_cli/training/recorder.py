@@ -40,9 +40,10 @@ class Recorder(TrainerCallback):
         wait: Callable[[], None],
         position: Position | None,
         guidance: Callable[[], dict[str, Any]] | None = None,
+        trust: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         """`wait` is a barrier over the ranks; `position` is that of the checkpoint resumed from; `guidance` gives the
-        state of the guidance schedule."""
+        state of the guidance schedule, `trust` the judge's standing."""
         self.ledger = ledger
         self.updates_per_step = updates_per_step
         self.steps = steps
@@ -53,6 +54,7 @@ class Recorder(TrainerCallback):
         self.keep_best = keep_best
         self.wait = wait
         self.guidance = guidance
+        self.trust = trust
         self.best = position.best if position else None
         self.best_step = position.best_step if position else None
         self.start: Measured | None = position.heldout_start if position else None
@@ -117,6 +119,7 @@ class Recorder(TrainerCallback):
         self.ledger.sync()
         checkpoints = Path(str(args.output_dir))
         guidance = self.guidance() if self.guidance is not None else None
-        position = Position(self.saved_step, self.best, self.best_step, self.start, self.last, guidance)
+        trust = self.trust() if self.trust is not None else None
+        position = Position(self.saved_step, self.best, self.best_step, self.start, self.last, guidance, trust)
         mark_complete(checkpoints / f"checkpoint-{state.global_step}", position)
         prune(checkpoints, self.keep)

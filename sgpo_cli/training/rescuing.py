@@ -23,10 +23,12 @@ def leave_as_grpo(batch: Batch) -> None:
             rollout.reason = "verified" if abs(rollout.advantage) > ZERO_ADVANTAGE else "no_contrast"
 
 
-def rescue_groups(batch: Batch, method: RescueMethod, outcome_weight: float) -> list[int]:
+def rescue_groups(batch: Batch, method: RescueMethod, outcome_weight: float, trust: float = 1.0) -> list[int]:
     """Writes rewards, advantages and reasons of the rescued groups; the row numbers that changed.
 
-    In a step that fell back, the groups in question keep GRPO's advantages, with reason `fallback`.
+    Advantages are `trust` parts of the rescue's and 1 - `trust` of GRPO's, which are 0 in an all-negative group without
+    other rewards. In a step that fell back, and with no trust at all, the groups in question keep GRPO's advantages,
+    with reason `fallback` or `untrusted`.
     """
     changed: list[int] = []
     for number, rows in enumerate(batch.groups()):
@@ -34,19 +36,24 @@ def rescue_groups(batch: Batch, method: RescueMethod, outcome_weight: float) -> 
         if taken is None:
             continue
         part, scored = taken
-        if batch.fallback:
+        if batch.fallback or trust <= 0.0:
             for place in part:
-                rows[place].reason = "fallback"
+                rows[place].reason = "fallback" if batch.fallback else "untrusted"
             continue
         for place, reward, advantage, reason in zip(
             part, scored.rewards, scored.advantages, scored.reasons, strict=True
         ):
-            rows[place].reward, rows[place].advantage, rows[place].reason = reward, advantage, reason
-        moved = any(abs(advantage) > ZERO_ADVANTAGE for advantage in scored.advantages)
+            rows[place].reward, rows[place].reason = reward, reason
+            rows[place].advantage = _mixed(advantage, rows[place].advantage, trust)
+        moved = any(abs(rows[place].advantage) > ZERO_ADVANTAGE for place in part)
         batch.rescued[number] = moved and batch.kinds[number] == "all_negative"
         start = number * batch.group_size
         changed.extend(start + place for place in part)
     return changed
+
+
+def _mixed(rescue: float, grpo: float, trust: float) -> float:
+    return rescue if trust >= 1.0 else trust * rescue + (1.0 - trust) * grpo
 
 
 def _group(rows: list[Rollout], outcome_weight: float) -> Group:

@@ -131,6 +131,24 @@ class GuidanceFigures:
     """The next length is a multiple of this one, so that one which rounds to nothing does not come back by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrustFigures:
+    """How far the judge was trusted in a step, and why."""
+
+    weight: float
+    """Weight of rescued groups, in [0, 1]."""
+    slope: float
+    """How much of the verifier's advantage one unit of the judge's foretells in mixed groups, held back by caution."""
+    error: float
+    """Standard error of `slope` if the judge said nothing."""
+    power: float
+    """The evidence behind it: squared advantages of the judge's, older ones faded; `caution` counts against it."""
+    groups: int
+    """Mixed groups that the judge was measured on so far."""
+    read: int
+    """Of these, in this step."""
+
+
 @dataclass(slots=True)
 class Batch:
     """All rollouts of one step, group by group, after rewards, verdicts and advantages."""
@@ -149,6 +167,10 @@ class Batch:
     """Too many abstentions: the step is plain GRPO."""
     guidance: GuidanceFigures | None = None
     """None in a run without guidance."""
+    trust: TrustFigures | None = None
+    """None where every judge has full weight."""
+    measured: int = 0
+    """Of the rollouts that the judge was asked about, those read to measure the judge alone."""
 
     def groups(self) -> list[list[Rollout]]:
         g = self.group_size

@@ -30,6 +30,7 @@ from sgpo_cli.training.rewards import RewardColumn, text_of
 from sgpo_cli.training.rollouts import Batch, Rollout
 from sgpo_cli.training.traces import Start
 from sgpo_cli.training.trl_compat import Injection, ScoredBatch, ScoredBatchTrainer, gathered
+from sgpo_cli.training.trusting import Known, trial_of
 
 StepsRight = Callable[[str, str], float]
 """(problem, response) to the share of its steps before the first wrong one, for tasks that know."""
@@ -79,6 +80,7 @@ class SgpoTrainer(ScoredBatchTrainer):
         self.on_batch = on_batch
         self.steps_right = steps_right
         self.guide = guide
+        self.trial = trial_of(rescue)
         self._starts: list[Start] = []
         self._local: list[Rollout] = []
         self._reader: Reader | None = None
@@ -106,7 +108,8 @@ class SgpoTrainer(ScoredBatchTrainer):
         leave_as_grpo(step)
         self._judge(step, batch)
         step.fallback = self._too_many_abstained(step)
-        changed = rescue_groups(step, self.rescue, self._outcome_weight())
+        trust = 1.0 if self.trial is None else self.trial.learn(step)
+        changed = rescue_groups(step, self.rescue, self._outcome_weight(), trust)
         if self.guide is not None:
             self.guide.learn(step)
         if self.on_batch is not None:
@@ -174,8 +177,10 @@ class SgpoTrainer(ScoredBatchTrainer):
 
     def _judge(self, step: Batch, batch: ScoredBatch) -> None:
         """Verdicts for the rollouts that the rescue wants judged, each by the rank that holds it."""
-        wanted = self._wanted([_known(rollout) for rollout in step.rollouts])
+        known = [_known(rollout) for rollout in step.rollouts]
+        wanted = self._wanted(known)
         step.judged = sum(wanted)
+        step.measured = step.judged - sum(self._rescued(known))
         if self.judge is None or not step.judged:
             return
         mine = self._mine(wanted)
@@ -205,9 +210,19 @@ class SgpoTrainer(ScoredBatchTrainer):
 
     def _wanted(self, known: list[Known]) -> list[bool]:
         """For each of all ranks' rollouts whether it is to be judged; whole groups decide."""
+        wanted = self._rescued(known)
+        if self.trial is None:
+            return wanted
+        measured = [reads for group in self.trial.reads(self._grouped(known)) for reads in group]
+        return [one or other for one, other in zip(wanted, measured, strict=True)]
+
+    def _rescued(self, known: list[Known]) -> list[bool]:
+        """The same for the rescue and the guidance alone."""
+        return [wanted for group in self._grouped(known) for wanted in self._wants(*zip(*group, strict=True))]
+
+    def _grouped(self, known: list[Known]) -> list[list[Known]]:
         g = self.num_generations
-        groups = [known[start : start + g] for start in range(0, len(known), g)]
-        return [wanted for group in groups for wanted in self._wants(*zip(*group, strict=True))]
+        return [known[start : start + g] for start in range(0, len(known), g)]
 
     def _wants(
         self, outcomes: tuple[Outcome, ...], truncated: tuple[bool, ...], prefixed: tuple[bool, ...]
@@ -232,10 +247,6 @@ class SgpoTrainer(ScoredBatchTrainer):
                 fix="mend the judge, raise judge.max_abstained, or set judge.then=fallback",
             )
         return True
-
-
-Known = tuple[Outcome, bool, bool]
-"""What decides whether a rollout is judged: its outcome, whether it is truncated, whether it has a prefix."""
 
 
 def _known(rollout: Rollout) -> Known:

@@ -9,7 +9,7 @@ import pytest
 from sgpo_cli.errors import RecipeError
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.find import list_cards
-from sgpo_cli.recipe.judgecards import LanguageModelCard, VoteCard
+from sgpo_cli.recipe.judgecards import LanguageModelCard, NoiseCard, VoteCard
 from sgpo_cli.recipe.rules.judgecard import OWNED
 from tests.recipe.files import write
 
@@ -72,6 +72,12 @@ def test_shipped_prices_are_nobodys_guess(name: str) -> None:
         ("kind: vote\njudges:\n- arithmetic\n- hops_orakel", 4, "no judge card 'hops_orakel'"),
         ("kind: vote\njudges: [arithmetic, mine]", 2, "a vote asks itself"),
         ("kind: vote\njudges: [arithmetic, hops_oracle]\nquorum: 2", 3, "quorum must be"),
+        ("kind: noise\njudge: hops_orakel\nnoise: random", 2, "no judge card 'hops_orakel'"),
+        ("kind: noise\njudge: mine\nnoise: random", 2, "a noise asks itself"),
+        ("kind: noise\njudge: hops_oracle\nnoise: flip", 3, "needs to know how likely it is"),
+        ("kind: noise\njudge: hops_oracle\nnoise: random\nprobability: 0.2", 4, "noise random has no probability"),
+        ("kind: noise\njudge: hops_oracle\nnoise: flip\nprobability: 2", 4, "probability must be"),
+        ("kind: noise\njudge: hops_oracle\nnoise: loud", 3, "noise must be one of"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(here: Path, text: str, place: int, what: str) -> None:
@@ -96,6 +102,16 @@ def test_values_of_the_wrong_type_are_the_walkers_to_report(here: Path) -> None:
     assert len(mistakes(here, text)) == 6
     assert len(mistakes(here, "kind: vote\njudges: arithmetic\n")) == 1
     assert len(mistakes(here, "kind: vote\njudges: [arithmetic, 3]\n")) == 1
+
+
+def test_a_judge_is_spoilt_wherever_its_card_lies(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(here / "far" / "own.yaml", "kind: arithmetic\n")
+    card = write(here / "far" / "bad.yaml", "kind: noise\njudge: own\nnoise: flip\nprobability: 0.1\n")
+    loaded = load_judge_card(card)
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert isinstance(loaded, NoiseCard) and loaded.judge == str(here / "far" / "own.yaml")
+    assert load_judge_card(loaded.judge).kind == "arithmetic"
 
 
 def test_what_may_be_written(here: Path) -> None:

@@ -218,7 +218,9 @@ def test_judged_guidance_asks_for_whole_all_negative_groups(policy: Path, tmp_pa
 
 def test_rescue_and_guidance_together(policy: Path, tmp_path: Path) -> None:
     """Where all unguided rollouts are wrong they are rescued among themselves, beside a guided success too."""
-    asked = judged_recipe(guided_toy.fixed(2), rescue=RescueStepwise(shape="linear", scaling="std", truncated="keep"))
+    asked = judged_recipe(
+        guided_toy.fixed(2), rescue=RescueStepwise(shape="linear", scaling="std", truncated="keep", trust=None)
+    )
     run = toy.train(asked, policy, tmp_path)
     beside = 0
     for row in run.metrics():

@@ -83,7 +83,8 @@ def test_a_judge_that_fails_everywhere_is_plain_grpo_or_the_end(policy: Path, tm
         assert row["judge"]["fallback"] == (row["judge"]["judged"] > 0)
         assert row["judge"]["failed"] > 0 or not row["judge"]["judged"]
         assert row["groups"]["rescued"] == 0
-    assert all(row["advantage"] == 0 for row in fallen.rollouts() if row["verdict"])
+    assert all(row["advantage"] == 0 for row in fallen.rollouts() if row["reason"] == "fallback")
+    assert any(row["reason"] == "fallback" for row in fallen.rollouts())
     recipe.judge.then = "stop"
     with pytest.raises(RunFailed, match="server: 500"):
         toy.train(recipe, policy, tmp_path / "stop", judge=Waiting(fails=True))

@@ -86,7 +86,7 @@ def test_a_rescue_moves_only_the_groups_that_it_takes(policy: Path, tmp_path: Pa
             return advantages
 
     rows: list[Any] = []
-    method = load_rescue(RescueStepwise(shape="linear", scaling="std", truncated="keep"))
+    method = load_rescue(RescueStepwise(shape="linear", scaling="std", truncated="keep", trust=None))
     losses(
         policy,
         tmp_path / "ours",

@@ -34,9 +34,12 @@ def test_groups_over_two_ranks(policy: Path, tmp_path: Path) -> None:
                 Group(tuple(r["outcome"] for r in group), tuple(r["truncated"] for r in group), scores, (0.0,) * 4)
             )
             if wanted is not None:
-                assert [r["advantage"] for r in group] == pytest.approx(list(wanted.advantages))
-                rescued_split += number == 1 and any(wanted.advantages)
+                weight = row["trust"]["weight"]
+                assert [r["advantage"] for r in group] == pytest.approx([weight * one for one in wanted.advantages])
+                rescued_split += number == 1 and weight > 0 and any(wanted.advantages)
         assert row["judge"]["judged"] == sum(r["verdict"] is not None for r in rollouts if r["step"] == row["step"])
+    mixed = [row["groups"]["mixed"] for row in rows]
+    assert [row["trust"]["groups"] for row in rows] == [sum(mixed[:i]) for i in range(1, 5)]
     assert rescued_split, "the group on both ranks was never rescued: the test shows nothing"
     asked = [sum(map(int, (tmp_path / "run" / f"asked-{rank}.txt").read_text().split())) for rank in (0, 1)]
     assert sum(asked) == sum(row["judge"]["calls"] for row in rows)

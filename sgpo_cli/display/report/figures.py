@@ -10,6 +10,7 @@ from sgpo_cli.display import words
 from sgpo_cli.display.facts import guidance_curve, heldout_curve, shortened_counts
 from sgpo_cli.display.guidance import shortened
 from sgpo_cli.display.report.svg import Series, area_chart, line_chart
+from sgpo_cli.display.trust import evidence_line
 
 Row = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ def figures(rows: list[dict[str, Any]], *, unit: str = "steps") -> list[Figure]:
     drawn = [
         _accuracy(rows),
         _groups(rows),
+        _trust(rows),
         _guidance(rows, unit),
         _guided(rows),
         _gradient(rows),
@@ -98,6 +100,23 @@ def _groups(rows: list[dict[str, Any]]) -> Figure | None:
 
 def _part(row: Row, key: str) -> float:
     return (row["groups"].get(key) or 0) / row["groups"]["total"]
+
+
+def _trust(rows: list[dict[str, Any]]) -> Figure | None:
+    told = [(row["step"], row["trust"]) for row in rows if row.get("trust")]
+    wanted = [
+        Series("chance: one standard error", "rollouts", [one["error"] for _, one in told]),
+        Series("measured slope", "stepsright", [max(0.0, one["slope"]) for _, one in told]),
+        Series("weight of rescued groups", "trust", [one["weight"] for _, one in told]),
+    ]
+    caption = (
+        "Rescued groups count with this weight. It follows the slope: how much of the verifier's advantage one unit of "
+        "the judge's foretells in mixed groups, where both are known. A slope within the standard error of "
+        "chance weighs 0; slopes below 0 are drawn as 0."
+    )
+    if line := evidence_line(rows):
+        caption += f" At the last step {line}."
+    return _lines("Trust in the judge", [step for step, _ in told], wanted, caption, words.share)
 
 
 def _guidance(rows: list[dict[str, Any]], unit: str) -> Figure | None:

@@ -25,11 +25,19 @@ class Stepwise:
             return classify(outcomes) == "all_negative"
         return 0 in outcomes
 
+    def reads(self, truncated: bool) -> bool:
+        """Whether a judge's reading of such a rollout counts for anything."""
+        return self.config.truncated == "keep" or not truncated
+
+    def graded(self, score: float) -> float:
+        """The reward in [0, 1) that a prefix score alone is worth."""
+        c = self.config
+        return graded_reward(score, shape=c.shape, beta=c.beta, gamma=c.gamma, wrong_max=c.wrong_max)
+
     def wants(self, outcomes: tuple[Outcome, ...], truncated: tuple[bool, ...]) -> tuple[bool, ...]:
         """Every wrong rollout of a group in question; a truncated one only under `truncated: keep`."""
         applies = self._applies(outcomes)
-        keep = self.config.truncated == "keep"
-        return tuple(applies and o == 0 and (keep or not t) for o, t in zip(outcomes, truncated, strict=True))
+        return tuple(applies and o == 0 and self.reads(t) for o, t in zip(outcomes, truncated, strict=True))
 
     def rescue(self, group: Group) -> Scored | None:
         """Graded rewards and their advantages; None when this group is none of ours."""
@@ -61,10 +69,8 @@ class Stepwise:
             score = 0.0
         if score is None:
             return None, "abstained"
-        c = self.config
-        graded = graded_reward(score, shape=c.shape, beta=c.beta, gamma=c.gamma, wrong_max=c.wrong_max)
         reason: Reason = "rescued" if group.kind == "all_negative" else "graded"
-        return group.outcome_weight * graded + group.other[i], reason
+        return group.outcome_weight * self.graded(score) + group.other[i], reason
 
 
 def _why_silent(rewards: tuple[float | None, ...]) -> Reason | None:

@@ -33,13 +33,14 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def check_judge_card(tree: Node, findings: Findings, path: Path | None = None) -> None:
     """Adds the mistakes of a judge card to `findings`; `path` is its file.
 
-    The members of a vote are looked into as well, and those named by path are made absolute in the tree.
+    The judges that a vote or a noise asks are looked into as well, and those named by path are made absolute in the
+    tree.
     """
     kind = tree.child("kind")
     if kind is not None and kind.value == "language_model":
         _check_language_model(tree, findings)
-    if kind is not None and kind.value == "vote":
-        _check_vote(tree, findings, [] if path is None else [path])
+    if kind is not None and isinstance(kind.value, str) and kind.value in _ASKING:
+        _ASKING[kind.value](tree, findings, [] if path is None else [path])
 
 
 # --- language models ------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ def _check_vote(tree: Node, findings: Findings, chain: list[Path]) -> None:
     for index, item in enumerate(judges.value):
         if not isinstance(item.value, str):
             continue
-        path = _member(f"judges.{index}", item, findings, chain)
+        path = _member(f"judges.{index}", "a vote", item, findings, chain)
         if path is None:
             continue
         if path in seen:
@@ -162,30 +163,55 @@ def _check_vote(tree: Node, findings: Findings, chain: list[Path]) -> None:
         judges.value[index] = Node(_name(item.value, path), item.place)
 
 
-def _member(at: str, item: Node, findings: Findings, chain: list[Path]) -> Path | None:
-    """The file of a member, with its own mistakes noted; None when it cannot be one."""
+def _member(at: str, who: str, item: Node, findings: Findings, chain: list[Path]) -> Path | None:
+    """The file of a judge that `who` asks, with its own mistakes noted; None when it cannot be asked."""
+    key = at.partition(".")[0]
     try:
         path = find_card("judges", str(item.value), beside=[chain[-1].parent] if chain else [])
     except UserError as problem:
-        findings.add(at, f"judges: {problem.what}", item.place, problem.fix)
+        findings.add(at, f"{key}: {problem.what}", item.place, problem.fix)
         return None
     if path in chain:
         circle = " -> ".join(shown(one) for one in [*chain[chain.index(path) :], path])
-        findings.add(at, f"a vote asks itself: {circle}", item.place, "take it out")
+        findings.add(at, f"{who} asks itself: {circle}", item.place, "take it out")
         return None
     try:
         tree = read_file(path, findings)
     except UserError as problem:
-        findings.add(at, f"judges: {problem}", item.place)
+        findings.add(at, f"{key}: {problem}", item.place)
         return None
     _check_member(tree, path, findings, [*chain, path])
     return path
 
 
+# --- noise ----------------------------------------------------------------------------------------------------------
+
+
+def _check_noise(tree: Node, findings: Findings, chain: list[Path]) -> None:
+    """As of a vote: the judge within is looked into; and a probability stands where it means something, only there."""
+    judge, noise, probability = (tree.child(key) for key in ("judge", "noise", "probability"))
+    if judge is not None and isinstance(judge.value, str):
+        path = _member("judge", "a noise", judge, findings, chain)
+        if path is not None:
+            judge.value = _name(judge.value, path)
+    if noise is None or not isinstance(noise.value, str):
+        return
+    given = probability is not None and probability.value is not None
+    if noise.value in ("flip", "replace") and not given:
+        what = f"noise {noise.value} needs to know how likely it is"
+        findings.add("noise", what, noise.place, "write probability: 0.2")
+    if noise.value in ("random", "invert", "constant") and given:
+        assert probability is not None
+        findings.add("probability", f"noise {noise.value} has no probability", probability.place, "take it out")
+
+
+_ASKING = {"vote": _check_vote, "noise": _check_noise}
+
+
 def _check_member(tree: Node, path: Path, findings: Findings, chain: list[Path]) -> None:
     kind = tree.child("kind")
-    if kind is not None and kind.value == "vote":
-        _check_vote(tree, findings, chain)
+    if kind is not None and isinstance(kind.value, str) and kind.value in _ASKING:
+        _ASKING[kind.value](tree, findings, chain)
     else:
         check_judge_card(tree, findings, path)
     read(JudgeCard, tree, findings)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.address import ADDRESS_FIX, SECRET_FIX, wrong_address
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, VoteCard
+from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, asked_by
 from sgpo_cli.recipe.nodes import Place
 from sgpo_cli.recipe.rules.view import View, reads
 
@@ -49,10 +49,9 @@ def _fits(view: View, path: str, name: str, card: JudgeCard) -> None:
 
 
 def _members(card: JudgeCard) -> list[JudgeCard]:
-    """The card itself, or those that a vote asks."""
-    if not isinstance(card, VoteCard):
-        return [card]
-    return [member for name in card.judges for member in _members(load_judge_card(name))]
+    """The card itself, or those that it asks in turn."""
+    asked = asked_by(card)
+    return [member for name in asked for member in _members(load_judge_card(name))] if asked else [card]
 
 
 @reads("judge.endpoints", "judge.card")
