@@ -108,12 +108,19 @@ def _row(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int)
     return Row(
         id=name,
         problem=problem,
-        answer=_text(values, mapping.answer, where),
+        answer=_answer(values, mapping, where),
         solution=_prose(values, mapping.solution, where),
         difficulty=_number(values, mapping.difficulty, where),
         extra=extra,
         place=place,
     )
+
+
+def _answer(values: Mapping[str, Any], mapping: ColumnMap, where: str) -> str | None:
+    value = values.get(mapping.answer) if mapping.answer is not None else None
+    if mapping.lists and isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return _text(values, mapping.answer, where)
 
 
 def _prose(values: Mapping[str, Any], column: str | None, where: str) -> str | None:

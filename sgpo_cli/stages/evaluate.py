@@ -20,17 +20,20 @@ _BATCH_TOKENS = 65536
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    from sgpo_cli.verify.pool import Grader
+    from sgpo_cli.verify.grader import AnyGrader
 
     recipe = context.recipe
     # All benches are opened before the model is: a missing file is found at once.
     benches = [_with(use, open_bench(use.card, file=use.file, task=recipe.data.hops)) for use in recipe.benchmarks]
+    grader = AnyGrader(
+        programs=any(bench.kind == "code" for bench in benches), unsafe=bool(context.options.get("unsafe", False))
+    )
     engine, ask = open_engine(context)
     base = Path(context.options.get("out", context.dir.path))
     total = sum(len(bench.rows) * bench.k for bench in benches)
     before = 0
     summaries = {}
-    with Grader() as grader:
+    with grader:
         for bench in benches:
             out = base / bench.name
             size = len(bench.rows) * bench.k

@@ -34,7 +34,7 @@ def quick(gold: str, answer: str) -> bool | None:
         return same_number(gold_number, answer_number)
     if units_differ(split_unit(gold)[1], split_unit(answer)[1]):
         return False
-    for decide in (_same_letter, _same_word, _same_bracket):
+    for decide in (same_letter, _same_word, _same_bracket):
         verdict = decide(gold, answer)
         if verdict is not None:
             return verdict
@@ -67,7 +67,8 @@ def rounds(decimal: Number, exact: Fraction) -> bool:
     return cut_off or abs(decimal.value - exact) <= last_place / 2
 
 
-def _same_letter(gold: str, answer: str) -> bool | None:
+def same_letter(gold: str, answer: str) -> bool | None:
+    """Whether two choices are the same letter; None when one of them is no choice's letter."""
     plain = re.sub(r"\\text\{([^{}]*)\}", r"\1", gold).strip()
     wanted = _GOLD_LETTER.fullmatch(plain)
     given = _LETTER.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r"\1", answer).strip())

@@ -32,10 +32,12 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:leq|leqslant)(?![A-Za-z])", r"\\le"),
         (r"\\(?:geq|geqslant)(?![A-Za-z])", r"\\ge"),
         (r"\\(?:text(?:bf|it|rm|normal|sf|tt)?|mbox|mathrm|mathbf|mathit|mathsf|operatorname)\s*(?=\{)", r"\\text"),
-        (r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?", ""),
+        (r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?(?:\s?(?:\\text\{\s?[CF]\s?\}|[CF])(?![A-Za-z]))?", ""),
         (r"\\degree(?![A-Za-z])", ""),
         (r"(?<!\\)\\(?=[$%&#])", ""),
         (r"\{,\}", ","),
+        (r"(?<=\d)\.(?=\s?/)", ""),
+        (r"(?<![A-Za-z\\])np\.(?=[a-z])", ""),
         (r"\$", ""),
         (r"\\text\{\s?(?:percent|per cent)\s?\}|\bper ?cent\b", "%"),
         (r"\s+", " "),
@@ -51,6 +53,7 @@ _FRACTION = re.compile(
 _POWER = re.compile(
     r"(?P<mantissa>[-+]?\d+(?:\.\d+)?) ?"
     r"(?:[eE](?P<e>[-+]?\d+)|(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<p>[-+]?\d+) ?\}?)"
+    r"|(?P<sign>[-+]?) ?10 ?\^ ?(?:\{ ?(?P<q>[-+]?\d+) ?\}|(?P<r>\d+))"
 )
 _PLAIN_UNIT = re.compile(r"(?P<number>[-+]?[\d.,/]*\d%?) ?(?P<unit>[A-Za-z][A-Za-z0-9 ./^{}-]*)")
 _NOT_UNITS = {"and", "or", "to", "sin", "cos", "tan", "log", "ln", "exp", "pi", "sqrt", "mod", "if", "x", "by"}
@@ -91,10 +94,10 @@ def canonical(answer: str) -> str:
 
 
 def _bare_number(text: str) -> str:
-    r"""``\text{(113)}`` and `(113)` are 113; anything else stays as it is."""
+    r"""``\text{(113)}`` and `(113)` are 113; anything else stays as it is: `(3,331)` is a point."""
     wrapped = _TEXT.fullmatch(text)
     inside = wrapped[1].strip() if wrapped else text
-    if inside.startswith("(") and inside.endswith(")"):
+    if inside.startswith("(") and inside.endswith(")") and "," not in inside:
         inside = inside[1:-1].strip()
     return inside if number(inside) else text
 
@@ -143,10 +146,11 @@ def _power(body: str) -> Number | None:
     found = _POWER.fullmatch(body)
     if not found:
         return None
-    exponent = int(found["e"] or found["p"])
+    exponent = int(found["e"] or found["p"] or found["q"] or found["r"])
     if abs(exponent) > _MAX_EXPONENT:
         return None
-    return Number(Fraction(found["mantissa"]) * Fraction(10) ** exponent)
+    mantissa = found["mantissa"] or f"{found['sign']}1"
+    return Number(Fraction(mantissa) * Fraction(10) ** exponent)
 
 
 def split_unit(text: str) -> tuple[str, str | None]:
