@@ -77,7 +77,7 @@ def load_rows(
     for number, (place, values) in enumerate(records()):
         if not mapping.whole(values):
             raise mapping.missing(_readable(records()))
-        rows.append(_row(values, mapping, place, number))
+        rows.append(row_of(values, mapping, place, number))
     if not rows:
         raise UserError("there are no rows", where=str(source), fix="the data must hold at least one problem")
     _refuse_doubles(rows, mapping)
@@ -96,7 +96,8 @@ def _readable(records: Iterator[Record]) -> Iterator[Record]:
         return
 
 
-def _row(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int) -> Row:
+def row_of(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int) -> Row:
+    """One row as the mapping reads it; `number` is its id where the data has none. Raises as `load_rows` does."""
     where = mapping.place(values, place)
     name = _text(values, mapping.id, where) or str(number)
     problem = _text(values, mapping.problem, where)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from sgpo_cli.data.columns import column_map
 from sgpo_cli.data.jsonl import read_file
-from sgpo_cli.data.rows import Row, load_rows
+from sgpo_cli.data.rows import Row, load_rows, row_of
 from sgpo_cli.errors import UserError
 from sgpo_cli.evaluation.bench_rows import BenchRow, asked, bench_row, without_contradictions
 from sgpo_cli.recipe.evalcard import EvalCard, EvalColumns, Grading, Sampling
@@ -17,6 +18,7 @@ from sgpo_cli.verify.grader import AnyItem
 from sgpo_cli.verify.outcome import GradeItem
 from sgpo_cli.verify.programs import ProgramItem
 
+_LIMITS = Limits()
 Kind = Literal["math", "exact", "choice", "code", "steps"]
 
 
@@ -32,7 +34,7 @@ class Bench:
     prompt: str
     k: int
     sampling: Sampling
-    limits: Limits = Limits()
+    limits: Limits = _LIMITS
     notes: tuple[str, ...] = ()
 
     def ask(self, row: BenchRow) -> str:
@@ -70,6 +72,19 @@ def load_bench(card: EvalCard, *, file: Path | None = None) -> Bench:
         raise UserError(f"{problem.what} (this data set is gated)", where=problem.where, fix=fix) from problem
     rows = [row for row in rows if all(str(row.extra.get(name, value)) == value for name, value in card.keep.items())]
     return make_bench(card, rows, source=source)
+
+
+def first_asked(card: EvalCard, file: Path) -> str:
+    """The user's turn for the first problem of a file; the rest of it is not read."""
+    columns = _columns(card.columns, file)
+    for place, values in read_file(file):
+        if all(str(values.get(name, value)) == value for name, value in card.keep.items()):
+            map_ = column_map(columns)
+            row = row_of(values, map_, place, 0) if map_.whole(values) else None
+            if row is None:
+                raise map_.missing([(place, values)])
+            return asked(card.prompt, bench_row(card, row, row.where))
+    raise UserError(f"bench {card.name} has no problems", where=str(file))
 
 
 def _columns(columns: EvalColumns, file: Path) -> EvalColumns:
@@ -137,7 +152,9 @@ def _notes(rows: Sequence[BenchRow]) -> tuple[str, ...]:
     notes = []
     dropped = [row for row in rows if row.dropped]
     if dropped:
-        notes.append(f"aliases of {len(dropped)} problems contradict the answer and are not used (first: {dropped[0].id})")
+        notes.append(
+            f"aliases of {len(dropped)} problems contradict the answer and are not used (first: {dropped[0].id})"
+        )
     if any(row.task is not None and row.task.form == "livecodebench" and row.task.public for row in rows):
         notes.append("only public tests are in this data: figures are higher than LiveCodeBench's own")
     return tuple(notes)

@@ -41,11 +41,15 @@ class BenchRow:
 def bench_row(card: EvalCard, row: Row, where: str) -> BenchRow:
     """The problem of a row. Raises `UserError` for a row without an answer, a choice or tests where it needs them."""
     if card.grade.kind == "code":
-        task = task_of({**row.extra, "id": row.id, "problem": row.problem, "answer": row.answer}, where, card.grade.tests)
+        task = task_of(
+            {**row.extra, "id": row.id, "problem": row.problem, "answer": row.answer}, where, card.grade.tests
+        )
         return BenchRow(row.id, row.problem, row.answer or "", task=task)
     if row.answer is None or not row.answer.strip():
         raise UserError(
-            "a bench's problem needs an answer", where=where, fix="name its column in the card: `columns: {answer: ...}`"
+            "a bench's problem needs an answer",
+            where=where,
+            fix="name its column in the card: `columns: {answer: ...}`",
         )
     if card.columns.choices:
         return _choices(row, card.columns.choices, where)

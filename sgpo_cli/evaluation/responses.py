@@ -14,8 +14,8 @@ from sgpo_cli.errors import UserError
 from sgpo_cli.evaluation.bench import Bench, BenchRow
 from sgpo_cli.evaluation.summary import Origin, Scored, summarise
 from sgpo_cli.runs.files import to_json, write_json, write_text
-from sgpo_cli.verify.outcome import GradeItem
 from sgpo_cli.verify.grader import AnyGrader, AnyItem
+from sgpo_cli.verify.outcome import GradeItem
 
 Progress = Callable[[int, int], None]
 _CHUNK = 64

@@ -95,7 +95,9 @@ def evaluate(
             f"bench {bench.name}: temperature 0 draws the same answer {k} times", fix="--k 1, or a temperature above 0"
         )
     settings = Settings(model, seed, batch_size)
-    drawn, seconds = draw(bench, engine, out_dir / DRAWN, k=k, settings=settings, on_progress=on_progress, render=render)
+    drawn, seconds = draw(
+        bench, engine, out_dir / DRAWN, k=k, settings=settings, on_progress=on_progress, render=render
+    )
     started = time.monotonic()
     samples = grade_drawn(bench, drawn, grader)
     summary = summarise(

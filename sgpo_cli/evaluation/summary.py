@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sgpo_cli.evaluation.metrics import avg_at_k, interval95, maj_at_k, pass_at_k
+from sgpo_cli.evaluation.metrics import avg_at_k, interval95, maj_at_k, pass_at_k, standard_error
 from sgpo_cli.verify.outcome import Grade
 from sgpo_cli.verify.surface import vote
 
@@ -90,6 +90,7 @@ def summarise(
         if kind == "code"
         else maj_at_k([[(_vote(s, kind), _outcome(s)) for s in problem] for problem in graded]),
         "ci95": list(interval) if interval else None,
+        "stderr": standard_error(outcomes),
         "truncated": sum(known) if len(known) == len(samples) else None,
         "ungraded": sum(s.grade.outcome is None for s in samples),
         "engine": origin.engine,
@@ -144,6 +145,8 @@ def _reasons(summary: Mapping[str, Any], counts: Counter[int]) -> dict[str, str]
     for size, value in summary["pass_at_k"].items():
         if value is None:
             reasons[f"pass_at_k.{size}"] = f"some problem has fewer than {size} graded samples"
+    if summary["stderr"] is None:
+        reasons["stderr"] = "fewer than two problems with graded samples"
     for name in ("engine", "sampling", "model"):
         if summary[name] is None:
             reasons[name] = "the responses were made elsewhere"

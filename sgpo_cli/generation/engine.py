@@ -8,7 +8,6 @@ from typing import Protocol
 
 from sgpo_cli.generation.prompts import Prompt
 
-
 Seed = int | Sequence[int]
 """One for a whole call, or one for each prompt: then an answer does not depend on what else is asked in the call."""
 

@@ -53,19 +53,21 @@ class ServerEngine:
         if top_k:
             settings["top_k"] = top_k  # not OpenAI's; vLLM and SGLang take it
         requests = [
-            ChatRequest(_messages(prompt), {**settings, "seed": own}) for prompt, own in zip(prompts, seeds, strict=True)
+            ChatRequest(_messages(prompt), {**settings, "seed": own})
+            for prompt, own in zip(prompts, seeds, strict=True)
         ]
         replies = self._ask(requests)
         failures = [reply for reply in replies if isinstance(reply, Failure)]
         lasting = [failure for failure in failures if failure.kind == "refused"]
         if len(lasting) < len(failures) or (lasting and len(lasting) == len(replies)):
-            first = next(one for one in failures if one.kind != "refused") if len(lasting) < len(failures) else lasting[0]
+            first = (
+                next(one for one in failures if one.kind != "refused") if len(lasting) < len(failures) else lasting[0]
+            )
             raise RunFailed(
                 f"{len(failures)} of {len(replies)} calls to {self._urls} failed: {first.kind}: {first.what}",
                 fix="the samples so far are kept; mend the server and give the same command",
             )
         return [_completion(reply) for reply in replies]
-
 
     def _ask(self, requests: Sequence[ChatRequest]) -> list[Reply | Failure]:
         under_way = [self._client.spawn(self._client.ask(request)) for request in requests]

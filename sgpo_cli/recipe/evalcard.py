@@ -16,7 +16,7 @@ class EvalColumns:
     problem: str = "problem"
     """The question."""
     answer: str | None = "answer"
-    """The gold answer; a whole solution is fine, its final answer is taken out; null for programs without a reference."""
+    """The gold answer; a whole solution is fine (its final answer is taken out); null where programs have no reference."""
     id: str | None = None
     """A unique name of the row; null numbers the rows."""
     aliases: str | None = None
@@ -92,7 +92,7 @@ class EvalCard:
     copy_rows: Count | None = None
     """Number of problems in the local copies that are about, where it is another."""
     prompt: str = "{problem}"
-    """What the model is asked; `{problem}` is the problem, for programs `{tests}` the asserts and `{form}` what to write."""
+    """What the model is asked: `{problem}`, and for programs `{tests}` (asserts) and `{form}` (what to write)."""
     grade: Grading = field(default_factory=Grading)
     """How answers are compared."""
     k: Count = 1

@@ -32,7 +32,11 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:leq|leqslant)(?![A-Za-z])", r"\\le"),
         (r"\\(?:geq|geqslant)(?![A-Za-z])", r"\\ge"),
         (r"\\(?:text(?:bf|it|rm|normal|sf|tt)?|mbox|mathrm|mathbf|mathit|mathsf|operatorname)\s*(?=\{)", r"\\text"),
-        (r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?(?:\s?(?:\\text\{\s?[CF]\s?\}|[CF])(?![A-Za-z]))?", ""),
+        (
+            r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?"
+            r"(?:\s?(?:\\text\{\s?[CF]\s?\}|[CF])(?![A-Za-z]))?",
+            "",
+        ),
         (r"\\degree(?![A-Za-z])", ""),
         (r"(?<!\\)\\(?=[$%&#])", ""),
         (r"\{,\}", ","),

@@ -89,9 +89,7 @@ def test_an_interrupted_evaluation_goes_on_and_changes_no_number(tmp_path, torn)
     assert len(engine.calls) == 16 - 5 and seen[0] == (15, 48)
 
 
-@pytest.mark.parametrize(
-    "change", [{"seed": 4}, {"model": "other"}, {"batch_size": 5}, {"bench": "sampling"}]
-)
+@pytest.mark.parametrize("change", [{"seed": 4}, {"model": "other"}, {"batch_size": 5}, {"bench": "sampling"}])
 def test_batches_of_another_evaluation_do_not_count(tmp_path, change):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Fake(dies_at=5))

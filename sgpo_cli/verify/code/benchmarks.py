@@ -38,8 +38,9 @@ def mbpp_tests(row: Row) -> AssertTests:
 
 
 def livecodebench_tests(row: Row) -> CodeTests:
-    """Fields `public_test_cases` and, where they are there, `private_test_cases` (JSON, or as the hub packs them); `metadata` names the
-    method of the `Solution` that `starter_code` asks for. UserError for a row whose kind of test is another."""
+    """Fields `public_test_cases` and, where they are there, `private_test_cases`, as JSON or as the hub packs them;
+    `metadata` names the method of the `Solution` that `starter_code` asks for. UserError for a row whose kind of test
+    is another."""
     where = f"LiveCodeBench row {row.get('question_id', row.get('id'))}"
     cases = _cases(row.get("public_test_cases"), where) + _cases(row.get("private_test_cases"), where)
     kinds = {case["testtype"] for case in cases}
