@@ -34,7 +34,7 @@ def _rendered(prompt: Mapping[str, Any]) -> list[str]:
     lines += [f"    {line}" for line in words.visible(prompt["text"]).splitlines()]
     if prompt["begins"] is not None:
         lines.append(f"  begins: {' '.join(map(repr, prompt['begins']))}")
-    if prompt["bos"] is not None:
+    if prompt["bos"] is not None and prompt["tokens"] is not None:
         bos = prompt["bos"]
         what = "none in this tokenizer" if bos["token"] is None else f"{bos['token']}"
         there = "" if bos["token"] is None else (", once at the start" if bos["at_start"] else ", not in the prompt")

@@ -16,7 +16,7 @@ class EvalColumns:
     problem: str = "problem"
     """The question."""
     answer: str | None = "answer"
-    """The gold answer; a whole solution is fine (its final answer is taken out); null where programs have no reference."""
+    """The gold answer; a whole solution is fine (its final answer is taken out); null: there is none."""
     id: str | None = None
     """A unique name of the row; null numbers the rows."""
     aliases: str | None = None
