@@ -17,7 +17,6 @@ from sgpo_cli.verify.surface import canonical, key, number
 
 _ALIASES = ("aliases", "answer_aliases")
 _SEVERAL = "is_multiple_answer"
-_FAR = 0.01
 _LETTERS = "ABCDEFGHIJ"
 
 
@@ -60,8 +59,8 @@ def bench_row(card: EvalCard, row: Row, where: str) -> BenchRow:
 
 
 def without_contradictions(rows: Sequence[BenchRow]) -> list[BenchRow]:
-    """The rows without the aliases that are not theirs: another number than the answer (by more than 1%), a number
-    for a formula, or another problem's answer. In the copies of Minerva that are about, aliases were joined by the
+    """The rows without the aliases that are not theirs: another number than the answer, a number for a
+    formula, or another problem's answer. In the copies of Minerva that are about, aliases were joined by the
     problem's text, which the parts of one exercise share."""
     answers: dict[str, set[str]] = {}
     for row in rows:
@@ -77,10 +76,7 @@ def _contradicts(row: BenchRow, alias: str, answers: Mapping[str, set[str]]) -> 
     mine, other = canonical(row.answer), canonical(alias)
     if quick(mine, other):
         return False
-    wanted, given = number(mine), number(other)
-    if wanted is not None and given is not None:
-        return abs(wanted.value - given.value) > _FAR * abs(wanted.value)
-    return wanted is not None or given is not None or key(other) in answers
+    return number(mine) is not None or number(other) is not None or key(other) in answers
 
 
 def _choices(row: Row, columns: Sequence[str], where: str) -> BenchRow:

@@ -77,6 +77,10 @@ _UNITS: dict[str, str] = {
 }  # fmt: skip
 
 
+_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
+_UNIT_POWER = re.compile(r"(?:(?P<word>square|sq|cubic|cu) )?(?P<base>[a-z]+) ?(?:\^ ?(?P<power>\d))?")
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number as written. `places`: digits after the point, 0 when exact; `digits`: significant digits written."""
@@ -181,15 +185,22 @@ def _reads_as_unit(words: str, *, attached: bool) -> bool:
 
 
 def _unit_name(written: str) -> str:
-    """One name for the spellings of a unit; an unknown unit keeps its own."""
+    """One name for the spellings of a unit (`cm^2` for "square centimeters"); an unknown unit keeps its own."""
     words = re.sub(r"[{}.\s]+", " ", written).strip().lower()
-    return _UNITS.get(words) or _UNITS.get(words.removesuffix("s")) or words
+    found = _UNIT_POWER.fullmatch(words)
+    if found:
+        base, power = found["base"], found["power"] or _POWERS.get(found["word"] or "", "")
+        known = _UNITS.get(base) or _UNITS.get(base.removesuffix("s"))
+        if known:
+            return f"{known}^{power}" if power not in ("", "1") else known
+    return words
 
 
 def units_differ(one: str | None, other: str | None) -> bool:
-    """Whether both are units that we know, and not the same: `12 cm` is not `12 m`; `12 apples` and `12 m` are."""
+    """Whether both are units that we know, and not the same: `12 cm` is not `12 m` nor `12 cm^2`; `12 apples` and
+    `12 m` are."""
     known = set(_UNITS.values())
-    return one in known and other in known and one != other
+    return all(unit is not None and unit.partition("^")[0] in known for unit in (one, other)) and one != other
 
 
 def word(text: str) -> str | None:
