@@ -81,7 +81,15 @@ def perturbed(gold: str) -> str:
 @pytest.mark.parametrize("name", MATH)
 def test_the_gold_in_a_box_is_right_and_a_perturbed_gold_wrong(shared_data, name):
     bench = load_bench(load_eval_card(name), file=shared_data / COPIES[name])
-    rows = bench.rows[:: 4 if name == "gsm8k" else 1]
+    # All of them: benchmarks/math_grading.py. The rows that were once graded wrongly are always here.
+    known = {
+        "olympiadbench-2045",
+        "minerva-268",
+        "minerva-62",
+        "test/number_theory/864.json",
+        "test/precalculus/819.json",
+    }
+    rows = [row for at, row in enumerate(bench.rows) if len(bench.rows) < 50 or at % 8 == 3 or row.id in known]
     with AnyGrader() as grader:
         right = grader.grade_many([bench.item(row, f"So \\boxed{{{row.answer}}}.") for row in rows])
         wrong = grader.grade_many([bench.item(row, f"So \\boxed{{{perturbed(row.answer)}}}.") for row in rows])
@@ -104,7 +112,9 @@ def test_aliases_are_right_and_those_of_other_problems_are_not_used(shared_data)
 
 def test_several_answers_in_any_order_and_not_one_less(shared_data):
     bench = load_bench(load_eval_card("olympiadbench"), file=shared_data / COPIES["olympiadbench"])
-    rows = [row for row in bench.rows if row.several]
+    several = [row for row in bench.rows if row.several]
+    assert len(several) == 94
+    rows = several[::4]
     rng = random.Random(0)
     right, wrong = [], []
     for row in rows:
@@ -115,7 +125,6 @@ def test_several_answers_in_any_order_and_not_one_less(shared_data):
     with AnyGrader() as grader:
         good = grader.grade_many([bench.item(rows[at // 2], text) for at, text in enumerate(right)])
         bad = grader.grade_many([bench.item(row, text) for row, text in zip(rows, wrong, strict=True)])
-    assert len(rows) == 94
     assert {grade.outcome for grade in good} == {1} and {grade.outcome for grade in bad} == {0}
 
 
