@@ -3,8 +3,9 @@
     python benchmarks/math_grading.py DATA_DIR [--pairs 3000] [--memory-pairs 100000]
 
 DATA_DIR holds the local copies (eval_*.jsonl). Prints: for each math card the gold in a box, the gold perturbed (its
-last number one larger) and, where there are some, reference solutions; pairs a second that all need computer algebra
-(no two alike), with 1 and 2 workers; the time of 20 hostile formulas; and resident memory over many pairs.
+last number one larger) and, where there are some, reference solutions; the time of 20 hostile formulas; pairs a second
+with 1 and 2 workers, of answers as benchmarks bring them and of formulas that all need computer algebra; and resident
+memory over many such pairs.
 """
 
 from __future__ import annotations
@@ -69,28 +70,63 @@ def cards(folder: Path, grader: Grader) -> None:
         print(f"| {name} | {len(bench.rows)} | {gold} | {wrong} | {solved} |", flush=True)
 
 
-def pairs(count: int, golds: int) -> list[GradeItem]:
+def formulas(count: int, golds: int) -> list[GradeItem]:
     """Pairs that no quick rule settles, over so many golds; half of them equal."""
     items = []
     for number in range(count):
-        a, b = number % golds + 2, number // golds + 1
-        gold = f"\\frac{{{a}\\sqrt{{3}}}}{{7}} + x^{{{a}}}"
-        given = f"x^{{{a}}} + \\frac{{{a * b}\\sqrt{{3}}}}{{{7 * b}}}" if number % 2 else f"x^{{{a}}} + \\sqrt{{{b}}}"
-        items.append(GradeItem(f"So \\boxed{{{given}}}.", gold))
+        a, b = number % golds + 2, number // golds + 2
+        given = f"\\frac{{{a * b}\\sqrt{{3}}}}{{{7 * b}}}" if number % 2 else f"\\frac{{{a}\\sqrt{{{b + 3}}}}}{{7}}"
+        items.append(GradeItem(f"So \\boxed{{{given}}}.", f"\\frac{{{a}\\sqrt{{3}}}}{{7}}"))
     return items
 
 
-def throughput(count: int) -> None:
-    print("\n| workers | pairs | golds | pairs/s |\n|---|---|---|---|")
-    for workers in (1, 2):
-        for golds in (200, count):
+def answers(folder: Path, count: int) -> list[GradeItem]:
+    """What benchmarks bring: golds of MATH-500 and OlympiadBench, right (spelled with blanks) and perturbed."""
+    items = []
+    for name in ("math500", "olympiadbench"):
+        bench = load_bench(load_eval_card(name), file=folder / f"eval_{COPIES[name]}.jsonl")
+        for at, row in enumerate(bench.rows):
+            text = perturbed(row.answer) if at % 2 else row.answer.replace("+", " + ").replace(",", ", ")
+            item = bench.item(row, f"So \\boxed{{{text}}}.")
+            assert isinstance(item, GradeItem)
+            items.append(item)
+    return (items * (count // len(items) + 1))[:count]
+
+
+def by_math_verify(items: Sequence[GradeItem]) -> float:
+    """Milliseconds of processor time a pair, in this process, with math-verify alone."""
+    from math_verify import parse, verify
+
+    parse("\\boxed{1}")
+    began = time.process_time()
+    for item in items:
+        gold, answer = (
+            parse(f"\\boxed{{{item.gold}}}", parsing_timeout=None),
+            parse(item.response, parsing_timeout=None),
+        )
+        verify(gold, answer, timeout_seconds=None)
+    return (time.process_time() - began) / len(items) * 1000
+
+
+def throughput(folder: Path, count: int) -> None:
+    print(f"\nmath-verify alone: {by_math_verify(formulas(200, 100)):.1f} ms of processor time a formula pair")
+    print("\n| pairs | what | workers | pairs/s here | ms of processor time a pair |\n|---|---|---|---|---|")
+    for what, items in (("answers of benchmarks", answers(folder, count)), ("formulas", formulas(count, 200))):
+        for workers in (1, 2):
             with Grader(workers=workers) as grader:
-                grader.grade_many(pairs(4, 4))
-                began = time.monotonic()
-                grades = grader.grade_many(pairs(count, golds))
-                seconds = time.monotonic() - began
-            assert all(grade.outcome is not None for grade in grades)
-            print(f"| {workers} | {count} | {golds} | {count / seconds:.0f} |", flush=True)
+                grader.grade_many(formulas(4, 4))
+                busy, began = _busy(), time.monotonic()
+                for start in range(0, count, 500):
+                    grader.grade_many(items[start : start + 500])
+                seconds, spent = time.monotonic() - began, _busy() - busy
+            print(f"| {count} | {what} | {workers} | {count / seconds:.0f} | {spent / count * 1000:.1f} |", flush=True)
+
+
+def _busy() -> float:
+    """Processor seconds of this process and its workers."""
+    me = psutil.Process()
+    times = [one.cpu_times() for one in (me, *me.children())]
+    return sum(one.user + one.system for one in times)
 
 
 def hostile(grader: Grader) -> None:
@@ -131,12 +167,17 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pairs", type=int, default=3000)
     parser.add_argument("--memory-pairs", type=int, default=100_000)
+    parser.add_argument("--parts", nargs="+", default=["cards", "hostile", "throughput", "memory"])
     told = parser.parse_args()
     with Grader(workers=2) as grader:
-        cards(told.folder, grader)
-        hostile(grader)
-    throughput(told.pairs)
-    memory(told.memory_pairs)
+        if "cards" in told.parts:
+            cards(told.folder, grader)
+        if "hostile" in told.parts:
+            hostile(grader)
+    if "throughput" in told.parts:
+        throughput(told.folder, told.pairs)
+    if "memory" in told.parts:
+        memory(told.memory_pairs)
 
 
 if __name__ == "__main__":
