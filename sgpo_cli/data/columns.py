@@ -22,6 +22,8 @@ class ColumnMap:
     difficulty: str | None
     id: str | None
     aliases: str | None
+    lists: bool = False
+    """Whether an answer may be a list of answers (OlympiadBench's `final_answer`), then joined by commas."""
 
     @property
     def named(self) -> frozenset[str]:
@@ -73,4 +75,4 @@ def _near(name: str, columns: list[str]) -> str:
 def column_map(columns: Columns | EvalColumns) -> ColumnMap:
     if isinstance(columns, Columns):
         return ColumnMap(columns.problem, columns.answer, columns.solution, columns.difficulty, columns.id, None)
-    return ColumnMap(columns.problem, columns.answer, None, None, columns.id, columns.aliases)
+    return ColumnMap(columns.problem, columns.answer, None, None, columns.id, columns.aliases, lists=True)

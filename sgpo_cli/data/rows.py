@@ -77,7 +77,7 @@ def load_rows(
     for number, (place, values) in enumerate(records()):
         if not mapping.whole(values):
             raise mapping.missing(_readable(records()))
-        rows.append(_row(values, mapping, place, number))
+        rows.append(row_of(values, mapping, place, number))
     if not rows:
         raise UserError("there are no rows", where=str(source), fix="the data must hold at least one problem")
     _refuse_doubles(rows, mapping)
@@ -96,7 +96,8 @@ def _readable(records: Iterator[Record]) -> Iterator[Record]:
         return
 
 
-def _row(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int) -> Row:
+def row_of(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int) -> Row:
+    """One row as the mapping reads it; `number` is its id where the data has none. Raises as `load_rows` does."""
     where = mapping.place(values, place)
     name = _text(values, mapping.id, where) or str(number)
     problem = _text(values, mapping.problem, where)
@@ -108,12 +109,19 @@ def _row(values: Mapping[str, Any], mapping: ColumnMap, place: str, number: int)
     return Row(
         id=name,
         problem=problem,
-        answer=_text(values, mapping.answer, where),
+        answer=_answer(values, mapping, where),
         solution=_prose(values, mapping.solution, where),
         difficulty=_number(values, mapping.difficulty, where),
         extra=extra,
         place=place,
     )
+
+
+def _answer(values: Mapping[str, Any], mapping: ColumnMap, where: str) -> str | None:
+    value = values.get(mapping.answer) if mapping.answer is not None else None
+    if mapping.lists and isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return _text(values, mapping.answer, where)
 
 
 def _prose(values: Mapping[str, Any], column: str | None, where: str) -> str | None:

@@ -1,10 +1,14 @@
-"""Runs side by side: how their recipes differ and what each reached. It states overlap; it claims no test."""
+"""Runs side by side: how their recipes differ, what each reached, and what the paired comparison says.
+
+Where samples are missing it can only state whether intervals overlap, and claims no test.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,6 +17,7 @@ from rich.text import Text
 from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, gather, recipe_differences
 from sgpo_cli.display.tables import new_table
+from sgpo_cli.runs.files import read_json
 from sgpo_cli.runs.rundir import RunDir
 
 RUNS_A_TABLE = 3
@@ -21,16 +26,20 @@ _NAME_WIDTH = 16
 """Characters of a run's name on one line, with that many runs in a table."""
 
 
-def compare_json(runs: Sequence[RunDir]) -> dict[str, Any]:
+Pairs = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Bench -> paired comparisons (`evaluation.paired`), each with the names of its two `runs`."""
+
+
+def compare_json(runs: Sequence[RunDir], pairs: Pairs | None = None) -> dict[str, Any]:
     """The document behind `compare_table`."""
-    return _document([gather(run) for run in runs])
+    return _document([gather(run) for run in runs], pairs or {})
 
 
-def _document(facts: list[RunFacts]) -> dict[str, Any]:
+def _document(facts: list[RunFacts], pairs: Pairs) -> dict[str, Any]:
     return {
         "runs": [_reached(run) for run in facts],
         "recipe": {difference.key: difference.values for difference in recipe_differences(facts)},
-        "benchmarks": {bench: _overlaps(bench, facts) for bench in _benches(facts)},
+        "benchmarks": {bench: _overlaps(bench, facts, pairs.get(bench, [])) for bench in _benches(facts)},
     }
 
 
@@ -60,11 +69,17 @@ def _benches(facts: list[RunFacts]) -> list[str]:
     return list(dict.fromkeys(bench["bench"] for run in facts for bench in run.benches))
 
 
-def _overlaps(bench: str, facts: list[RunFacts]) -> list[dict[str, Any]]:
-    """Each pair of runs that has the bench, with whether their intervals overlap (None when one has no interval)."""
+def _overlaps(bench: str, facts: list[RunFacts], pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each pair of runs that has the bench: the paired comparison where there is one, and whether their intervals
+    overlap (None when one has no interval)."""
+    known = {tuple(pair["runs"]): pair for pair in pairs}
     found = [(run.name, summary) for run in facts for summary in run.benches if summary["bench"] == bench]
     return [
-        {"runs": [name, other], "intervals_overlap": _overlap(one.get("ci95"), two.get("ci95"))}
+        {
+            "runs": [name, other],
+            "intervals_overlap": _overlap(one.get("ci95"), two.get("ci95")),
+            "paired": known.get((name, other)),
+        }
         for (name, one), (other, two) in combinations(found, 2)
     ]
 
@@ -73,10 +88,10 @@ def _overlap(one: Sequence[float] | None, two: Sequence[float] | None) -> bool |
     return None if not one or not two else one[0] <= two[1] and two[0] <= one[1]
 
 
-def compare_table(runs: Sequence[RunDir]) -> RenderableType:
-    """What differs in the recipes, what was reached, and for each benchmark whether the intervals overlap."""
+def compare_table(runs: Sequence[RunDir], pairs: Pairs | None = None) -> RenderableType:
+    """What differs in the recipes, what was reached, and for each benchmark what can be told apart."""
     facts = [gather(run) for run in runs]
-    document = _document(facts)
+    document = _document(facts, pairs or {})
     parts: list[RenderableType] = []
     for start in range(0, len(facts), RUNS_A_TABLE):
         chosen = slice(start, start + RUNS_A_TABLE)
@@ -151,8 +166,59 @@ def _overlap_lines(document: Mapping[str, Any]) -> list[Text]:
     lines = []
     for bench, pairs in document["benchmarks"].items():
         for pair in pairs:
-            lines.append(Text(f"{bench}: {' and '.join(pair['runs'])}: {OVERLAP[pair['intervals_overlap']]}"))
+            paired = pair["paired"]
+            if paired is not None and paired["difference"] is not None:
+                lines.append(Text(f"{bench}: {verdict(pair['runs'], paired)}"))
+            else:
+                lines.append(Text(f"{bench}: {' and '.join(pair['runs'])}: {OVERLAP[pair['intervals_overlap']]}"))
     return lines
+
+
+def verdict(names: Sequence[str], pair: Mapping[str, Any]) -> str:
+    """A paired comparison in a sentence."""
+    size, ci95 = pair["difference"], pair["ci95"]
+    how = f"on the same {words.plural(pair['problems'], 'problem')}, p = {pair['p']:.2g}"
+    if pair["left_out"]:
+        how += f"; {pair['left_out']} that only one has are left out"
+    if not pair["distinguishable"]:
+        return f"{names[0]} and {names[1]}: not distinguishable (difference {size:+.3f} {words.interval(ci95)} {how})"
+    better, worse = names if size > 0 else names[::-1]
+    low, high = sorted(abs(bound) for bound in ci95)
+    return f"{better} is better than {worse} by {abs(size):.3f} {words.interval([low, high])} ({how})"
+
+
+def evals_json(homes: Mapping[str, Path], pairs: Pairs) -> dict[str, Any]:
+    """The document behind `evals_table`: summaries by name and bench, and the paired comparisons."""
+    return {"evaluations": _summaries(homes), "benchmarks": {bench: list(found) for bench, found in pairs.items()}}
+
+
+def evals_table(homes: Mapping[str, Path], pairs: Pairs) -> RenderableType:
+    """Evaluations by `sgpo eval` side by side, a row a bench, and what can be told apart."""
+    found = _summaries(homes)
+    benches = list(dict.fromkeys(bench for summaries in found.values() for bench in summaries))
+    parts: list[RenderableType] = []
+    names = list(found)
+    for start in range(0, len(names), RUNS_A_TABLE):
+        chosen = names[start : start + RUNS_A_TABLE]
+        table = new_table("bench", *map(heading, chosen), right=range(1, len(chosen) + 1))
+        for bench in benches:
+            table.add_row(bench, *(_score(found[name].get(bench)) for name in chosen))
+        parts.append(table)
+    lines = [Text(f"{bench}: {_told(pair)}") for bench, several in pairs.items() for pair in several]
+    return Group(*parts, *lines)
+
+
+def _told(pair: Mapping[str, Any]) -> str:
+    if pair["difference"] is None:
+        return f"{' and '.join(pair['runs'])}: cannot be compared: {pair['reason']}"
+    return verdict(pair["runs"], pair)
+
+
+def _summaries(homes: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {path.parent.name: read_json(path) for path in sorted(home.glob("*/summary.json"))}
+        for name, home in homes.items()
+    }
 
 
 OVERLAP: dict[bool | None, str] = {

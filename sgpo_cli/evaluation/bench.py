@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from sgpo_cli.data.columns import column_map
 from sgpo_cli.data.jsonl import read_file
-from sgpo_cli.data.rows import Row, load_rows
+from sgpo_cli.data.rows import Row, load_rows, row_of
 from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.evalcard import EvalCard, EvalColumns, Sampling
-from sgpo_cli.verify.outcome import GradeItem, Kind
+from sgpo_cli.evaluation.bench_rows import BenchRow, asked, bench_row, without_contradictions
+from sgpo_cli.recipe.evalcard import EvalCard, EvalColumns, Grading, Sampling
+from sgpo_cli.verify.code.outcome import Limits
+from sgpo_cli.verify.grader import AnyItem
+from sgpo_cli.verify.outcome import GradeItem
+from sgpo_cli.verify.programs import ProgramItem
 
-
-@dataclass(frozen=True, slots=True)
-class BenchRow:
-    """One problem. `answer` may be a whole solution; grading takes the final answer out of it."""
-
-    id: str
-    problem: str
-    answer: str
-    aliases: tuple[str, ...] = ()
+_LIMITS = Limits()
+Kind = Literal["math", "exact", "choice", "code", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The problems and how they are asked and graded; `rows` in the data set's order, ids unique."""
+    """The problems and how they are asked and graded; `rows` in the data set's order, ids unique. `notes`: what a
+    reader of its figures should know of the data."""
 
     name: str
     rows: tuple[BenchRow, ...]
@@ -34,13 +34,19 @@ class Bench:
     prompt: str
     k: int
     sampling: Sampling
+    limits: Limits = _LIMITS
+    notes: tuple[str, ...] = ()
 
     def ask(self, row: BenchRow) -> str:
-        """The user's turn for one problem (plain replacement: LaTeX is full of braces)."""
-        return self.prompt.replace("{problem}", row.problem)
+        """The user's turn for one problem."""
+        return asked(self.prompt, row)
 
-    def item(self, row: BenchRow, response: str) -> GradeItem:
-        return GradeItem(response, row.answer, self.kind, row.aliases, self.marker)
+    def item(self, row: BenchRow, response: str) -> AnyItem:
+        if self.kind == "code":
+            assert row.task is not None
+            return ProgramItem(response, row.task, self.limits)
+        assert self.kind != "steps"
+        return GradeItem(response, row.answer, self.kind, row.aliases, self.marker, row.several)
 
     def first(self, limit: int) -> Bench:
         """The first `limit` problems only (smoke runs)."""
@@ -57,8 +63,28 @@ def load_bench(card: EvalCard, *, file: Path | None = None) -> Bench:
     if source is None:
         raise UserError(f"bench {card.name} has no data of its own", fix="its card must have `hub:` or `file:`")
     columns = card.columns if file is None else _columns(card.columns, file)
-    rows = load_rows(source, split=card.split, config=card.config, revision=card.revision, columns=columns)
+    try:
+        rows = load_rows(source, split=card.split, config=card.config, revision=card.revision, columns=columns)
+    except UserError as problem:
+        if card.gated is None or source != card.hub:
+            raise
+        fix = f"{card.gated}; or --file FILE.jsonl with the same columns"
+        raise UserError(f"{problem.what} (this data set is gated)", where=problem.where, fix=fix) from problem
+    rows = [row for row in rows if all(str(row.extra.get(name, value)) == value for name, value in card.keep.items())]
     return make_bench(card, rows, source=source)
+
+
+def first_asked(card: EvalCard, file: Path) -> str:
+    """The user's turn for the first problem of a file; the rest of it is not read."""
+    columns = _columns(card.columns, file)
+    for place, values in read_file(file):
+        if all(str(values.get(name, value)) == value for name, value in card.keep.items()):
+            map_ = column_map(columns)
+            row = row_of(values, map_, place, 0) if map_.whole(values) else None
+            if row is None:
+                raise map_.missing([(place, values)])
+            return asked(card.prompt, bench_row(card, row, row.where))
+    raise UserError(f"bench {card.name} has no problems", where=str(file))
 
 
 def _columns(columns: EvalColumns, file: Path) -> EvalColumns:
@@ -67,9 +93,11 @@ def _columns(columns: EvalColumns, file: Path) -> EvalColumns:
         return columns
     first = next(iter(read_file(file, 1)), None)
     there = set(first[1]) if first else set()
-    if columns.problem in there and columns.answer in there and (columns.id is None or columns.id in there):
+    needed = [name for name in (columns.problem, columns.answer, columns.id) if name is not None]
+    if all(name in there for name in needed):
         return columns
-    own = EvalColumns(id="id" if "id" in there else None, aliases="aliases" if "aliases" in there else None)
+    answer = None if columns.answer is None else "answer"
+    own = EvalColumns(id="id" if "id" in there else None, answer=answer, choices=columns.choices)
     return own if own.problem in there else columns
 
 
@@ -79,24 +107,54 @@ def make_bench(card: EvalCard, rows: Sequence[Row], *, source: str) -> Bench:
     Raises `UserError` for a row without an answer, an id that comes twice, or another number of rows than the card
     states.
     """
-    if card.rows is not None and len(rows) != card.rows:
+    expected = [count for count in (card.rows, card.copy_rows) if count is not None]
+    if expected and len(rows) not in expected:
         raise UserError(
-            f"bench {card.name} should have {card.rows} problems, found {len(rows)}",
+            f"bench {card.name} should have {' or '.join(map(str, expected))} problems, found {len(rows)}",
             where=source,
             fix="check split and revision in the card, or set `rows` to what you expect",
         )
     if not rows:
         raise UserError(f"bench {card.name} has no problems", where=source)
+    if card.grade.kind == "steps":
+        raise UserError(
+            f"bench {card.name} measures judges, not models",
+            fix=f"sgpo eval --bench {card.name} --judge NAME",
+        )
     made: dict[str, BenchRow] = {}
     for place, row in enumerate(rows, start=1):
-        if row.answer is None or not row.answer.strip():
-            raise UserError(
-                "a bench's problem needs an answer",
-                where=f"{source}, row {place} (id {row.id})",
-                fix="name its column in the card: `columns: {answer: ...}`",
-            )
+        where = row.where if row.place else f"{source}, row {place} (id {row.id})"
         if row.id in made:
-            raise UserError(f"the id {row.id!r} comes twice", where=f"{source}, row {place}")
-        made[row.id] = BenchRow(row.id, row.problem, row.answer, tuple(row.extra.get("aliases", ())))
+            raise UserError(f"the id {row.id!r} comes twice", where=where)
+        made[row.id] = bench_row(card, row, where)
     grade = card.grade
-    return Bench(card.name, tuple(made.values()), grade.kind, grade.marker, card.prompt, card.k, card.sampling)
+    problems = without_contradictions(list(made.values())) if grade.kind == "math" else list(made.values())
+    return Bench(
+        card.name,
+        tuple(problems),
+        grade.kind,
+        grade.marker,
+        card.prompt,
+        card.k,
+        card.sampling,
+        _limits(grade),
+        _notes(problems),
+    )
+
+
+def _limits(grade: Grading) -> Limits:
+    """Wall time is what ends a program that sleeps: three times its processor time."""
+    seconds = grade.cpu_seconds
+    return Limits(seconds, 3 * seconds, max(120.0, 12 * seconds), memory_mib=grade.memory_mib)
+
+
+def _notes(rows: Sequence[BenchRow]) -> tuple[str, ...]:
+    notes = []
+    dropped = [row for row in rows if row.dropped]
+    if dropped:
+        notes.append(
+            f"aliases of {len(dropped)} problems contradict the answer and are not used (first: {dropped[0].id})"
+        )
+    if any(row.task is not None and row.task.form == "livecodebench" and row.task.public for row in rows):
+        notes.append("only public tests are in this data: figures are higher than LiveCodeBench's own")
+    return tuple(notes)

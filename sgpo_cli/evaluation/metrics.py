@@ -41,6 +41,18 @@ def avg_at_k(outcomes: Outcomes) -> float | None:
     return math.fsum(sum(problem) / len(problem) for problem in outcomes) / len(outcomes)
 
 
+def standard_error(outcomes: Outcomes) -> float | None:
+    """Standard error of avg@k over problems, as other tools print it; None with fewer than two problems.
+
+    It is 0 when all problems agree, which is no certainty: `interval95` is what to quote.
+    """
+    mean = avg_at_k(outcomes)
+    if mean is None or len(outcomes) < 2:
+        return None
+    n = len(outcomes)
+    return math.sqrt(math.fsum((sum(problem) / len(problem) - mean) ** 2 for problem in outcomes) / (n - 1) / n)
+
+
 def interval95(outcomes: Outcomes) -> tuple[float, float] | None:
     """95% interval of avg@k, clustered by problem (derivation above); None without problems."""
     mean = avg_at_k(outcomes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from sgpo_cli.errors import UserError
 from sgpo_cli.evaluation.bench import Bench, BenchRow
 from sgpo_cli.evaluation.summary import Origin, Scored, summarise
 from sgpo_cli.runs.files import to_json, write_json, write_text
+from sgpo_cli.verify.grader import AnyGrader, AnyItem
 from sgpo_cli.verify.outcome import GradeItem
-from sgpo_cli.verify.pool import Grader
 
 Progress = Callable[[int, int], None]
 _CHUNK = 64
@@ -27,11 +27,11 @@ class Answered:
 
     row: BenchRow
     input_id: str | None
-    item: GradeItem
+    item: AnyItem
 
 
 def score_responses(
-    bench: Bench, responses: Path, out: Path, *, field: str = "response", grader: Grader, on_progress: Progress
+    bench: Bench, responses: Path, out: Path, *, field: str = "response", grader: AnyGrader, on_progress: Progress
 ) -> dict[str, Any]:
     """Grades every row of the JSONL file `responses`, writes `out/samples.jsonl` (same order) and `out/summary.json`.
 
@@ -60,6 +60,7 @@ def score_responses(
         k=max(seen.values()),
         origin=Origin(),
         seconds=time.monotonic() - started,
+        notes=bench.notes,
     )
     write_text(out / "samples.jsonl", "".join(to_json(sample.row()) + "\n" for sample in scored))
     write_json(out / "summary.json", summary)
@@ -111,6 +112,8 @@ def _answered(bench: Bench, problems: _Problems, row: dict[str, Any], field: str
     problem = None if row.get("problem") is None else str(row["problem"])
     found_row = problems.find(name, problem, where, bench.name)
     item = bench.item(found_row, response)
-    if row.get("answer") is not None:
-        item = GradeItem(response, str(row["answer"]), bench.kind, (), bench.marker)
+    # A row's own answer wins, but not where the bench's is a letter of its own shuffling, or tests.
+    if row.get("answer") is not None and isinstance(item, GradeItem) and item.kind in ("math", "exact"):
+        own = str(row["answer"])
+        item = item if own == item.gold else replace(item, gold=own, aliases=())
     return Answered(found_row, name, item)

@@ -1,8 +1,12 @@
 """The sampling evaluation: k answers a problem from an engine, graded; killed at any moment, it goes on where it was.
 
-The batches are fixed before the first is run, each with its own seed, so that no number depends on where a run was
-interrupted. A finished batch is one line of `samples.partial.jsonl`, on disk before the next begins. Similar lengths
-share a batch, the longest first (memory runs out at once or not at all); the files are ordered by problem and sample.
+Every sample has a seed of its own (from the evaluation's seed, the problem's id and the sample's number), so that no
+sample depends on which others are drawn. The batches of a *go* are fixed before the first is run, so that no number
+depends on where it was interrupted either. A finished batch is one line of `drawn.jsonl`, on disk before the next
+begins. The file stays: more samples a problem are a further go over the missing ones; other settings start it anew.
+
+Similar lengths share a batch, the longest first (memory runs out at once or not at all); the results are ordered by
+problem and sample.
 """
 
 from __future__ import annotations
@@ -20,11 +24,12 @@ from sgpo_cli.evaluation.summary import Origin, Scored, summarise
 from sgpo_cli.generation.engine import Engine
 from sgpo_cli.generation.prompts import Prompt
 from sgpo_cli.runs.files import JsonLines, read_jsonl, to_json, write_json, write_text
-from sgpo_cli.verify.pool import Grader
+from sgpo_cli.verify.grader import AnyGrader
+from sgpo_cli.verify.outcome import Grade
 
 Progress = Callable[[int, int], None]
 Render = Callable[[str], Prompt]
-PARTIAL = "samples.partial.jsonl"
+DRAWN = "drawn.jsonl"
 _CHUNK = 64
 
 
@@ -37,20 +42,30 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Requests that the engine answers in one call, and the call's seed."""
+class Go:
+    """Samples `first` to `end` (exclusive) of every problem, drawn at one go."""
 
-    seed: int
-    requests: tuple[Request, ...]
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One response as the engine gave it."""
+    """One response as the engine gave it; `failed`: why there is none."""
 
     request: Request
     response: str
     truncated: bool
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the samples depend on besides bench and engine: the weights' name, the seed, the batches' size."""
+
+    model: str
+    seed: int
+    batch_size: int
 
 
 def evaluate(
@@ -61,24 +76,28 @@ def evaluate(
     model: str,
     seed: int,
     batch_size: int,
-    grader: Grader,
+    grader: AnyGrader,
     on_progress: Progress,
     k: int | None = None,
     render: Render = str,
 ) -> dict[str, Any]:
     """Draws and grades k samples a problem; writes samples.jsonl and summary.json into `out_dir`, returns the summary.
 
-    `model` names the weights (it belongs to what a partial file must agree with to be continued); `render` makes the
-    engine's prompt of the user's turn (chat messages, or the text as it is); `on_progress(done, total)` counts samples
-    drawn. Sampling is the bench's. Raises what the engine raises; everything drawn before is kept.
+    `model` names the weights (it belongs to what kept samples must agree with to count); `render` makes the engine's
+    prompt of the user's turn (chat messages, or the text as it is); `on_progress(done, total)` counts samples drawn.
+    Sampling is the bench's. Raises what the engine raises; everything drawn before is kept.
     """
     k = bench.k if k is None else k
     if k < 1 or batch_size < 1:
         raise UserError(f"k and the batch size must be at least 1, got k={k}, batch size {batch_size}")
+    if k > 1 and bench.sampling.temperature == 0:
+        raise UserError(
+            f"bench {bench.name}: temperature 0 draws the same answer {k} times", fix="--k 1, or a temperature above 0"
+        )
+    settings = Settings(model, seed, batch_size)
     drawn, seconds = draw(
-        bench, engine, out_dir / PARTIAL, model=model, k=k, seed=seed, batch_size=batch_size, on_progress=on_progress,
-        render=render,
-    )  # fmt: skip
+        bench, engine, out_dir / DRAWN, k=k, settings=settings, on_progress=on_progress, render=render
+    )
     started = time.monotonic()
     samples = grade_drawn(bench, drawn, grader)
     summary = summarise(
@@ -89,114 +108,136 @@ def evaluate(
         k=k,
         origin=Origin(engine.name, asdict(bench.sampling) | {"seed": seed}, model),
         seconds=seconds + time.monotonic() - started,
+        notes=bench.notes,
     )
     write_text(out_dir / "samples.jsonl", "".join(to_json(sample.row()) + "\n" for sample in samples))
     write_json(out_dir / "summary.json", summary)
-    (out_dir / PARTIAL).unlink(missing_ok=True)
     return summary
 
 
-def plan_batches(prompts: Sequence[Prompt], *, k: int, seed: int, batch_size: int) -> list[Batch]:
-    """The batches of an evaluation, a pure function of its arguments."""
+def plan_batches(prompts: Sequence[Prompt], go: Go, batch_size: int) -> list[tuple[Request, ...]]:
+    """The batches of a go, a pure function of its arguments."""
     lengths = [len(str(prompt)) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda place: (-lengths[place], place))
-    requests = [Request(place, sample) for place in order for sample in range(k)]
-    starts = range(0, len(requests), batch_size)
-    return [
-        Batch(_batch_seed(seed, number), tuple(requests[start : start + batch_size]))
-        for number, start in enumerate(starts)
-    ]
+    requests = [Request(place, sample) for place in order for sample in range(go.first, go.end)]
+    return [tuple(requests[start : start + batch_size]) for start in range(0, len(requests), batch_size)]
 
 
-def _batch_seed(seed: int, number: int) -> int:
+def sample_seed(seed: int, problem: str, sample: int) -> int:
     """31 bits: what every engine takes as a seed."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4]) >> 1
+    return int.from_bytes(hashlib.sha256(to_json([seed, problem, sample]).encode()).digest()[:4]) >> 1
 
 
 def draw(
     bench: Bench,
     engine: Engine,
-    partial: Path,
+    file: Path,
     *,
-    model: str,
     k: int,
-    seed: int,
-    batch_size: int,
+    settings: Settings,
     on_progress: Progress,
     render: Render,
 ) -> tuple[list[Drawn], float]:
-    """All samples by (problem, sample), and the seconds that drawing took over all attempts."""
+    """All samples by (problem, sample), and the seconds that drawing them took over all attempts."""
     prompts = [render(bench.ask(row)) for row in bench.rows]
-    batches = plan_batches(prompts, k=k, seed=seed, batch_size=batch_size)
-    key = _key(bench, engine.name, model, prompts, batches)
-    finished = _finished(partial, key, batches)
+    key = _key(bench, engine.name, settings, prompts)
+    rows = _kept(file, key)
+    goes = [Go(*row["go"]) for row in rows if "go" in row and "batch" not in row]
+    new: list[dict[str, Any]] = [] if rows else [{"key": key}]
+    have = max((go.end for go in goes), default=0)
+    if have < k:
+        goes.append(Go(have, k))
+        new.append({"go": [have, k]})
+    finished = {(tuple(row["go"]), row["batch"]): row for row in rows if "batch" in row}
     total = len(prompts) * k
-    drawn = [one for number in sorted(finished) for one in _from_row(finished[number], batches[number])]
-    seconds = sum(float(row["seconds"]) for row in finished.values())
-    on_progress(len(drawn), total)
-    with JsonLines(partial) as lines:
-        if not finished:
-            lines.append({"key": key})
-        for number, batch in enumerate(batches):
-            if number in finished:
+    drawn: list[Drawn] = []
+    seconds = 0.0
+    todo: list[tuple[Go, int, tuple[Request, ...]]] = []
+    for go in goes:
+        for number, batch in enumerate(plan_batches(prompts, go, settings.batch_size)):
+            if all(request.sample >= k for request in batch):
                 continue
-            row = {"batch": number, **_run(engine, bench, batch, prompts)}
+            row = finished.get(((go.first, go.end), number))
+            if row is None:
+                todo.append((go, number, batch))
+            else:
+                drawn += _from_row(row, batch)
+                seconds += float(row["seconds"])
+    on_progress(_count(drawn, k), total)
+    with JsonLines(file) as lines:
+        for row in new:
+            lines.append(row)
+        for go, number, batch in todo:
+            row = {"go": [go.first, go.end], "batch": number, **_run(engine, bench, batch, prompts, settings.seed)}
             lines.append(row)
             lines.sync()
             drawn += _from_row(row, batch)
             seconds += row["seconds"]
-            on_progress(len(drawn), total)
-    return sorted(drawn, key=lambda one: (one.request.problem, one.request.sample)), seconds
+            on_progress(_count(drawn, k), total)
+    wanted = [one for one in drawn if one.request.sample < k]
+    return sorted(wanted, key=lambda one: (one.request.problem, one.request.sample)), seconds
 
 
-def _run(engine: Engine, bench: Bench, batch: Batch, prompts: Sequence[Prompt]) -> dict[str, Any]:
+def _count(drawn: Sequence[Drawn], k: int) -> int:
+    return sum(one.request.sample < k for one in drawn)
+
+
+def _run(
+    engine: Engine, bench: Bench, batch: Sequence[Request], prompts: Sequence[Prompt], seed: int
+) -> dict[str, Any]:
     started = time.monotonic()
     completions = engine.generate(
-        [prompts[request.problem] for request in batch.requests],
+        [prompts[request.problem] for request in batch],
         max_new_tokens=bench.sampling.max_new_tokens,
         temperature=bench.sampling.temperature,
         top_p=bench.sampling.top_p,
-        seed=batch.seed,
+        top_k=bench.sampling.top_k,
+        seed=[sample_seed(seed, bench.rows[request.problem].id, request.sample) for request in batch],
     )
-    if len(completions) != len(batch.requests):
-        raise RunFailed(f"engine {engine.name} gave {len(completions)} answers to {len(batch.requests)} prompts")
-    return {
+    if len(completions) != len(batch):
+        raise RunFailed(f"engine {engine.name} gave {len(completions)} answers to {len(batch)} prompts")
+    row: dict[str, Any] = {
         "seconds": time.monotonic() - started,
         "responses": [completion.text for completion in completions],
         "truncated": [completion.truncated for completion in completions],
     }
+    if any(completion.failed for completion in completions):
+        row["failed"] = [completion.failed for completion in completions]
+    return row
 
 
-def _from_row(row: dict[str, Any], batch: Batch) -> list[Drawn]:
-    answers = zip(batch.requests, row["responses"], row["truncated"], strict=True)
-    return [Drawn(request, response, truncated) for request, response, truncated in answers]
+def _from_row(row: dict[str, Any], batch: Sequence[Request]) -> list[Drawn]:
+    failed = row.get("failed") or [None] * len(batch)
+    return [Drawn(*one) for one in zip(batch, row["responses"], row["truncated"], failed, strict=True)]
 
 
-def _key(bench: Bench, engine: str, model: str, prompts: Sequence[Prompt], batches: Sequence[Batch]) -> str:
-    """What must be equal for a batch of an earlier attempt to count: all that its samples depend on."""
-    parts: list[object] = [engine, model, asdict(bench.sampling), [row.id for row in bench.rows], list(prompts)]
-    parts.append([asdict(batch) for batch in batches])
+def _key(bench: Bench, engine: str, settings: Settings, prompts: Sequence[Prompt]) -> str:
+    """What must be equal for kept samples to count: all that a sample depends on, how many there are left out."""
+    ids = [row.id for row in bench.rows]
+    parts = [engine, asdict(settings), asdict(bench.sampling), ids, list(prompts)]
     return hashlib.sha256(to_json(parts).encode()).hexdigest()
 
 
-def _finished(partial: Path, key: str, batches: Sequence[Batch]) -> dict[int, dict[str, Any]]:
-    """The batches that an earlier attempt finished; a partial file of another evaluation is removed."""
-    rows = list(read_jsonl(partial))
+def _kept(file: Path, key: str) -> list[dict[str, Any]]:
+    """The rows of earlier attempts; a file of another evaluation is removed."""
+    rows = list(read_jsonl(file))
     if not rows or rows[0].get("key") != key:
-        partial.unlink(missing_ok=True)
-        return {}
-    # A kill after the key and before the first batch leaves a second key line behind.
-    drawn = [row for row in rows if "batch" in row]
-    return {row["batch"]: row for row in drawn if 0 <= row["batch"] < len(batches)}
+        file.unlink(missing_ok=True)
+        return []
+    return rows
 
 
-def grade_drawn(bench: Bench, drawn: Sequence[Drawn], grader: Grader) -> list[Scored]:
-    """Grades in order."""
+def grade_drawn(bench: Bench, drawn: Sequence[Drawn], grader: AnyGrader) -> list[Scored]:
+    """Grades in order; what the engine could not answer is ungraded."""
     scored: list[Scored] = []
     for start in range(0, len(drawn), _CHUNK):
         chunk = drawn[start : start + _CHUNK]
-        items = [bench.item(bench.rows[one.request.problem], one.response) for one in chunk]
-        for one, grade in zip(chunk, grader.grade_many(items), strict=True):
+        answered = [one for one in chunk if one.failed is None]
+        grades = iter(
+            grader.grade_many([bench.item(bench.rows[one.request.problem], one.response) for one in answered])
+        )
+        for one in chunk:
+            grade = next(grades) if one.failed is None else Grade(None, None, "engine_failed", detail=one.failed)
             name = bench.rows[one.request.problem].id
             scored.append(Scored(name, one.request.sample, one.response, grade, one.truncated))
     return scored

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sgpo_cli.evaluation.metrics import avg_at_k, interval95, maj_at_k, pass_at_k
-from sgpo_cli.verify.outcome import Grade, Kind
+from sgpo_cli.evaluation.metrics import avg_at_k, interval95, maj_at_k, pass_at_k, standard_error
+from sgpo_cli.verify.outcome import Grade
 from sgpo_cli.verify.surface import vote
 
 
@@ -35,6 +35,10 @@ class Scored:
             "reason": grade.reason,
             "truncated": self.truncated,
         }
+        if grade.fraction is not None:
+            row["fraction"] = grade.fraction
+        if grade.detail is not None:
+            row["detail"] = grade.detail
         if self.input_id is not None and self.input_id != self.id:
             row["input_id"] = self.input_id
         return row
@@ -50,13 +54,21 @@ class Origin:
 
 
 def summarise(
-    samples: Sequence[Scored], *, bench: str, kind: Kind, n_problems: int, k: int, origin: Origin, seconds: float
+    samples: Sequence[Scored],
+    *,
+    bench: str,
+    kind: str,
+    n_problems: int,
+    k: int,
+    origin: Origin,
+    seconds: float,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The contents of summary.json.
 
     `n_problems` counts the whole bench; `missing` of them have no sample and are in no figure, like the `ungraded`
-    samples. With k samples for each problem that has any, n_problems * k = samples + missing * k. Whatever is null
-    has its reason under `reasons`.
+    samples. `accounted` splits n_problems * k samples into right, wrong, ungraded and absent (not given; negative
+    never). `tests_passed` is the mean share of a program's tests. Whatever is null has its reason under `reasons`.
     """
     by_problem: dict[str, list[Scored]] = {}
     for sample in samples:
@@ -74,8 +86,11 @@ def summarise(
         "k": k,
         "avg_at_k": avg_at_k(outcomes),
         "pass_at_k": passes,
-        "maj_at_k": maj_at_k([[(_vote(s, kind), _outcome(s)) for s in problem] for problem in graded]),
+        "maj_at_k": None
+        if kind == "code"
+        else maj_at_k([[(_vote(s, kind), _outcome(s)) for s in problem] for problem in graded]),
         "ci95": list(interval) if interval else None,
+        "stderr": standard_error(outcomes),
         "truncated": sum(known) if len(known) == len(samples) else None,
         "ungraded": sum(s.grade.outcome is None for s in samples),
         "engine": origin.engine,
@@ -84,9 +99,24 @@ def summarise(
         "seconds": round(seconds, 3),
         "samples": len(samples),
         "outcomes": dict(Counter(s.grade.reason for s in samples)),
+        "accounted": _account(samples, n_problems * k),
     }
+    if kind == "code":
+        shares = [s.grade.fraction for s in samples if s.grade.fraction is not None]
+        summary["tests_passed"] = sum(shares) / len(shares) if shares else None
+    if notes:
+        summary["notes"] = list(notes)
     summary["reasons"] = _reasons(summary, Counter(len(problem) for problem in by_problem.values()))
     return summary
+
+
+def _account(samples: Sequence[Scored], expected: int) -> dict[str, int]:
+    right = sum(s.grade.outcome == 1 for s in samples)
+    wrong = sum(s.grade.outcome == 0 for s in samples)
+    ungraded = len(samples) - right - wrong
+    return {
+        "expected": expected, "right": right, "wrong": wrong, "ungraded": ungraded, "absent": expected - len(samples),
+    }  # fmt: skip
 
 
 def _sizes(k: int) -> list[int]:
@@ -99,7 +129,7 @@ def _outcome(sample: Scored) -> int:
     return sample.grade.outcome
 
 
-def _vote(sample: Scored, kind: Kind) -> str | None:
+def _vote(sample: Scored, kind: str) -> str | None:
     extracted = sample.grade.extracted
     return vote(extracted) if extracted is not None and kind == "math" else extracted
 
@@ -110,9 +140,13 @@ def _reasons(summary: Mapping[str, Any], counts: Counter[int]) -> dict[str, str]
     for name in ("avg_at_k", "maj_at_k", "ci95"):
         if summary[name] is None:
             reasons[name] = "no graded samples"
+    if summary["maj_at_k"] is None and summary["avg_at_k"] is not None:
+        reasons["maj_at_k"] = "programs are not voted on"
     for size, value in summary["pass_at_k"].items():
         if value is None:
             reasons[f"pass_at_k.{size}"] = f"some problem has fewer than {size} graded samples"
+    if summary["stderr"] is None:
+        reasons["stderr"] = "fewer than two problems with graded samples"
     for name in ("engine", "sampling", "model"):
         if summary[name] is None:
             reasons[name] = "the responses were made elsewhere"

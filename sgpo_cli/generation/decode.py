@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sgpo_cli.generation.noise import RowNoise, pick
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
     from transformers import PreTrainedModel
@@ -33,7 +35,7 @@ def decode(
     *,
     stop_ids: frozenset[int],
     pad_id: int,
-    generator: Generator,
+    generator: Generator | RowNoise,
 ) -> list[list[int]]:
     """Samples one continuation of each prompt, all in one batch.
 
@@ -41,7 +43,7 @@ def decode(
         prompts: token ids, each at least one; equal prompts are prefilled once.
         stop_ids: tokens that end a continuation; they are part of it.
         pad_id: fills prompts on the left; masked, so any id will do.
-        generator: on the model's device; the only source of randomness, so that the caller's is untouched.
+        generator: on the model's device, or a stream a row; the only source of randomness: the caller's is untouched.
 
     Returns:
         New token ids, one list a prompt, each at most `max_new_tokens` long.
@@ -87,11 +89,11 @@ class _Batch:
         self.alive = list(range(len(prompts)))
         self.made: list[list[int]] = [[] for _ in prompts]
 
-    def run(self, sampling: Sampling, generator: Generator) -> list[list[int]]:
+    def run(self, sampling: Sampling, generator: Generator | RowNoise) -> list[list[int]]:
         import torch
 
         for number in range(1, sampling.max_new_tokens + 1):
-            tokens = draw(self.logits, sampling, generator)
+            tokens = self._draw(sampling, generator)
             for prompt, token, ended in zip(self.alive, tokens.tolist(), self.ended.tolist(), strict=True):
                 if not ended:
                     self.made[prompt].append(token)
@@ -103,6 +105,13 @@ class _Batch:
                 tokens = self._drop_ended(tokens)
             self._forward(tokens)
         return self.made
+
+    def _draw(self, sampling: Sampling, generator: Generator | RowNoise) -> Tensor:
+        if not isinstance(generator, RowNoise):
+            return draw(self.logits, sampling, generator)
+        if sampling.temperature == 0:
+            return self.logits.argmax(1)
+        return pick(token_shares(self.logits, sampling), generator.next(self.alive))
 
     def _drop_ended(self, tokens: Tensor) -> Tensor:
         """Forgets the rows that ended; called when they are half, so that copying the cache pays."""
@@ -140,6 +149,13 @@ def draw(logits: Tensor, sampling: Sampling, generator: Generator) -> Tensor:
 
     if sampling.temperature == 0:
         return logits.argmax(1)
+    return torch.multinomial(token_shares(logits, sampling), 1, generator=generator).squeeze(1)
+
+
+def token_shares(logits: Tensor, sampling: Sampling) -> Tensor:
+    """Each token's share among those that may be drawn (up to a factor a row), temperature above 0."""
+    import torch
+
     scaled = logits.float() / sampling.temperature
     if 0 < sampling.top_k < scaled.shape[1]:
         worst = scaled.topk(sampling.top_k, dim=1).values[:, -1:]
@@ -150,4 +166,4 @@ def draw(logits: Tensor, sampling: Sampling, generator: Generator) -> Tensor:
         # A token stays while those before it sum to less than top_p: the first always does.
         outside = ordered.cumsum(1) - ordered >= sampling.top_p
         shares = ordered.masked_fill(outside, 0.0).gather(1, order.argsort(1))
-    return torch.multinomial(shares, 1, generator=generator).squeeze(1)
+    return shares

@@ -69,6 +69,17 @@ def load_tokenizer(
     return tokenizer
 
 
+def generation_stop_ids(path: str | Path, *, revision: str | None = None) -> frozenset[int]:
+    """The tokens that a model's generation config says end an answer; none where it has no such file."""
+    from transformers import GenerationConfig
+
+    try:
+        named = GenerationConfig.from_pretrained(str(path), revision=revision).eos_token_id
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(named if isinstance(named, list) else [] if named is None else [named])
+
+
 def load_policy(
     path: str | Path,
     *,

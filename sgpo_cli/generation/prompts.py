@@ -6,6 +6,7 @@ to ids.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def render(
     if chat and tokenizer.chat_template is None:
         raise UserError(
             "model.chat is true, but this tokenizer has no chat template",
-            fix="set model.chat_template=FILE, or model.chat=false",
+            fix="set model.chat_template=FILE, or model.chat=false (sgpo eval: --chat-template FILE, or --no-chat)",
         )
     if not chat:
         if system is not None:
@@ -54,6 +55,19 @@ def render(
         return text
     user: Message = {"role": "user", "content": text}
     return [user] if system is None else [{"role": "system", "content": system}, user]
+
+
+_CHAT_NAMES = re.compile(r"(?:^|[-_.])(?:instruct|chat|it)(?:$|[-_.])", re.IGNORECASE)
+
+
+def refuse_missing_template(name: str, *, has_template: bool, chat: bool | None) -> None:
+    """`UserError` when a model that is named a chat model has no chat template and nobody said how to ask it."""
+    last = name.rstrip("/").rpartition("/")[2]
+    if not has_template and chat is None and _CHAT_NAMES.search(last):
+        raise UserError(
+            f"{last} is a chat model by its name, but its tokenizer has no chat template",
+            fix="--chat-template FILE (a recipe: model.chat_template), or --no-chat (model.chat=false) for plain text",
+        )
 
 
 def prompt_ids(prompts: Sequence[Prompt], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sgpo_cli.generation.decode import Sampling, decode
-from sgpo_cli.generation.engine import Completion
+from sgpo_cli.generation.engine import Completion, Seed
+from sgpo_cli.generation.noise import RowNoise
 from sgpo_cli.generation.prompts import Prompt, prompt_ids
 
 if TYPE_CHECKING:
@@ -42,10 +43,18 @@ class TransformersEngine:
         self.stop_ids = stop_ids(model, tokenizer)
 
     def generate(
-        self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float, top_p: float, seed: int
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: Seed,
+        top_k: int | None = None,
     ) -> list[Completion]:
         ids = prompt_ids(prompts, self.tokenizer)
-        made = self.generate_ids(ids, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
+        sampling = Sampling(max_new_tokens, temperature, top_p, self.top_k if top_k is None else top_k)
+        made = self._sample(ids, sampling, seed)
         return [
             Completion(
                 text=self.tokenizer.decode(new, skip_special_tokens=True),
@@ -59,10 +68,13 @@ class TransformersEngine:
         self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float, top_p: float, seed: int
     ) -> list[list[int]]:
         """New token ids for each prompt's ids, the ending one included; order kept."""
+        return self._sample(prompts, Sampling(max_new_tokens, temperature, top_p, self.top_k), seed)
+
+    def _sample(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: Seed) -> list[list[int]]:
         import torch
 
-        sampling = Sampling(max_new_tokens, temperature, top_p, self.top_k)
-        generator = torch.Generator(self.model.device).manual_seed(seed)
+        device = self.model.device
+        generator = torch.Generator(device).manual_seed(seed) if isinstance(seed, int) else None
         # Longest first: batches pad little, copies stay together, and a batch too large for memory fails at once.
         order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), tuple(prompts[row]), row))
         made: list[list[int]] = [[] for _ in prompts]
@@ -77,13 +89,18 @@ class TransformersEngine:
                     sampling,
                     stop_ids=self.stop_ids,
                     pad_id=self.tokenizer.pad_token_id,
-                    generator=generator,
+                    generator=generator or RowNoise([_own(seed, row) for row in rows], device),
                 )
                 for row, new in zip(rows, found, strict=True):
                     made[row] = new
         finally:
             self.model.train(training)
         return made
+
+
+def _own(seed: Seed, row: int) -> int:
+    assert not isinstance(seed, int)
+    return seed[row]
 
 
 def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -21,7 +21,7 @@ def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
     problem = f"<a problem of {recipe.data.source}>" if row is None else row.problem
     text, special = asked(recipe, problem)
     notes: list[str] = []
-    if recipe.model.path is not None and recipe.model.chat is not False and _template(recipe) is None:
+    if recipe.model.path is not None and recipe.model.chat is not False and template_of(recipe) is None:
         notes.append("chat template not cached: the problem is shown without it")
     tokens = tokenize(recipe, text, special=special)
     if tokens is None:
@@ -39,7 +39,7 @@ def asked(recipe: Recipe, problem: str) -> tuple[str, bool]:
     """A problem as the policy is asked it, and whether its tokenizer adds special tokens to that: a chat template
     spells its own. Without the template where that is not on this machine."""
     text = recipe.data.prompt.replace("{problem}", problem)
-    template = _template(recipe)
+    template = template_of(recipe)
     wants_chat = recipe.model.chat if recipe.model.chat is not None else template is not None
     if wants_chat and template is not None:
         text = _render(template, recipe, text)
@@ -72,7 +72,7 @@ def origin(recipe: Recipe, row: Row | None) -> str:
     return "task hops" if source == "hops" else row.place
 
 
-def _template(recipe: Recipe) -> str | None:
+def template_of(recipe: Recipe) -> str | None:
     """The chat template's text: the recipe's file, or the tokenizer's own when it is on this machine."""
     model = recipe.model
     if model.chat_template is not None:

@@ -80,6 +80,27 @@ class RewardExact:
 
 
 @dataclass(kw_only=True)
+class RewardCode:
+    """What a program's tests say, run in a sandbox: 1 when all pass, else 0 (an outcome), or the share that passes."""
+
+    kind: Literal["code"] = "code"
+    weight: float = 1.0
+    """Factor in the sum of rewards."""
+    score: Literal["all", "fraction"] = "all"
+    """1 when every test passes, else 0, an outcome; or the share of tests that pass, no outcome."""
+    tests: Literal["humaneval", "mbpp", "livecodebench"] | None = None
+    """Whose columns hold a row's tests; null is told by the columns that are there."""
+    cpu_seconds: Positive = 10.0
+    """Processor time a test may take."""
+    memory_mib: Count = 1024
+    """Memory a program may take."""
+    workers: Count = 2
+    """Programs run at once, a process of the training."""
+    unsafe: bool = False
+    """Run programs without a sandbox where none works; they can then do whatever the training can."""
+
+
+@dataclass(kw_only=True)
 class RewardFormat:
     """1 when the whole response matches a regular expression, else 0; not an outcome."""
 
@@ -103,7 +124,7 @@ class RewardPython:
     """Whether it returns 0 or 1 and decides which groups are all-negative."""
 
 
-Reward = RewardMath | RewardExact | RewardFormat | RewardPython
+Reward = RewardMath | RewardExact | RewardCode | RewardFormat | RewardPython
 
 
 # --- rescue: what gives an all-negative group a signal ------------------------------------------------------------

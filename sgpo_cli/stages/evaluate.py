@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sgpo_cli.evaluation.bench import Bench
 from sgpo_cli.evaluation.run import evaluate
@@ -13,49 +14,59 @@ from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import read_json
 from sgpo_cli.stages.benches import open_bench
 from sgpo_cli.stages.context import StageContext
-from sgpo_cli.stages.policy import open_engine
+from sgpo_cli.stages.engines import Opened, open_eval_engine
 
-_BATCH_ROWS = 256
-_BATCH_TOKENS = 65536
+if TYPE_CHECKING:
+    from sgpo_cli.verify.grader import AnyGrader
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    from sgpo_cli.verify.pool import Grader
+    from sgpo_cli.verify.grader import AnyGrader
 
     recipe = context.recipe
-    # All benches are opened before the model is: a missing file is found at once.
+    # All benches are opened before the model is: a missing file is found at once, and a missing sandbox.
     benches = [_with(use, open_bench(use.card, file=use.file, task=recipe.data.hops)) for use in recipe.benchmarks]
-    engine, ask = open_engine(context)
+    programs = any(bench.kind == "code" for bench in benches)
+    grader = AnyGrader(programs=programs, unsafe=bool(context.options.get("unsafe", False)))
     base = Path(context.options.get("out", context.dir.path))
     total = sum(len(bench.rows) * bench.k for bench in benches)
     before = 0
     summaries = {}
-    with Grader() as grader:
+    with ExitStack() as stack:
+        stack.enter_context(grader)
+        opened = open_eval_engine(context, stack)
         for bench in benches:
             out = base / bench.name
-            size = len(bench.rows) * bench.k
             if not (out / "summary.json").exists():
-
-                def tell(done: int, _of: int, before: int = before, name: str = bench.name) -> None:
-                    context.events.emit("progress", step=before + done, total=total, bench=name)
-                    stops.raise_if_asked("stopped between two batches; the samples so far are kept")
-
-                evaluate(
-                    bench,
-                    engine,
-                    out,
-                    model=str(context.options.get("model", context.policy())),
-                    seed=recipe.seed,
-                    batch_size=max(1, min(_BATCH_ROWS, _BATCH_TOKENS // bench.sampling.max_new_tokens)),
-                    grader=grader,
-                    on_progress=tell,
-                    render=ask,
-                )
-            before += size
+                _measure(context, bench, out, opened, grader, (before, total))
+            before += len(bench.rows) * bench.k
             summary = read_json(out / "summary.json")
             summaries[bench.name] = summary["avg_at_k"]
             context.events.emit("metrics", bench=bench.name, avg_at_k=summary["avg_at_k"], ci95=summary["ci95"])
     return {"avg_at_k": summaries}
+
+
+def _measure(
+    context: StageContext, bench: Bench, out: Path, opened: Opened, grader: AnyGrader, at: tuple[int, int]
+) -> None:
+    before, total = at
+
+    def tell(done: int, _of: int) -> None:
+        context.events.emit("progress", step=before + done, total=total, bench=bench.name)
+        stops.raise_if_asked("stopped between two batches; the samples so far are kept")
+
+    model = context.options.get("model")
+    evaluate(
+        bench,
+        opened.engine,
+        out,
+        model=str(context.policy() if model is None else model),
+        seed=context.recipe.seed,
+        batch_size=opened.batch_size(bench.sampling.max_new_tokens),
+        grader=grader,
+        on_progress=tell,
+        render=opened.ask,
+    )
 
 
 def _with(use: Benchmark, bench: Bench) -> Bench:

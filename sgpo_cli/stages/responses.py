@@ -9,7 +9,7 @@ from sgpo_cli.evaluation.responses import score_responses
 from sgpo_cli.runs import stops
 from sgpo_cli.stages.benches import open_bench
 from sgpo_cli.stages.context import StageContext
-from sgpo_cli.verify.pool import Grader
+from sgpo_cli.verify.grader import AnyGrader
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def run(context: StageContext) -> dict[str, Any]:
         context.events.emit("progress", step=done, total=total, bench=bench.name)
         stops.raise_if_asked("stopped; nothing was written")
 
-    with Grader(workers=2) as grader:
+    with AnyGrader(programs=bench.kind == "code", unsafe=bool(context.options.get("unsafe", False))) as grader:
         summary = score_responses(
             bench,
             Path(context.inputs["responses"]),

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import RunFailed, UserError
-from sgpo_cli.recipe.kinds import Reward, RewardExact, RewardFormat, RewardMath, RewardPython
+from sgpo_cli.recipe.kinds import Reward, RewardCode, RewardExact, RewardFormat, RewardMath, RewardPython
+from sgpo_cli.training.code_reward import code_scorer
 from sgpo_cli.training.user_code import line_of, load_function
 from sgpo_cli.verify.outcome import GradeItem
 
@@ -82,7 +83,7 @@ def build_rewards(rewards: Sequence[Reward], rows: Sequence[Row], grader: Grader
         raise UserError(
             f"a recipe needs exactly one outcome among its rewards, this one has {len(outcomes)}",
             where="reward",
-            fix="an outcome is kind math or exact, or kind python with outcome: true",
+            fix="an outcome is kind math, exact or code, or kind python with outcome: true",
         )
     columns = [
         RewardColumn(_name(reward, i, rewards), rows, _scorer(reward, rows, grader)) for i, reward in enumerate(rewards)
@@ -94,6 +95,8 @@ def is_outcome(reward: Reward) -> bool:
     """Whether this reward decides which answers are right."""
     if isinstance(reward, RewardPython):
         return reward.outcome
+    if isinstance(reward, RewardCode):
+        return reward.score == "all"
     return not isinstance(reward, RewardFormat)
 
 
@@ -108,6 +111,8 @@ def _scorer(reward: Reward, rows: Sequence[Row], grader: GraderFor) -> Scorer:
         return _format(reward)
     if isinstance(reward, RewardPython):
         return _python(reward)
+    if isinstance(reward, RewardCode):
+        return code_scorer(reward, rows)
     for row in rows:
         if row.answer is None or not row.answer.strip():
             raise UserError(

@@ -33,6 +33,7 @@ _IN_PROSE = re.compile(r"(?<![\w.,])-?(?:\d++(?:[.,]\d++)*+|\.\d++)(?:/\d++)?%?"
 _WORDS = re.compile(r"[^\W\d_]{2,}+")
 _BARE_LIMIT = 200
 _LOOK_BACK = 8
+_MOST_BOXES = 32
 
 
 def extract_answer(response: str) -> str | None:
@@ -60,16 +61,32 @@ def gold_answer(gold: str) -> str:
     return tidy(_line(gold, hashes[-1].end()) if hashes else gold)
 
 
+def boxes_of(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, content) of the closed boxes among the last ones of a text, in its order."""
+    found = []
+    for box in list(_BOX.finditer(text))[-_MOST_BOXES:]:
+        span = _argument(text, box.end())
+        if span is not None and (content := tidy(text[span[0] : span[1]])):
+            found.append((box.start(), span[1] + (text[box.end() : box.end() + 1] == "{"), content))
+    return found
+
+
 def _boxed(text: str, start: int) -> str | None:
     """The content of the box whose argument starts at `start`; None when it is unclosed or empty."""
+    span = _argument(text, start)
+    return None if span is None else tidy(text[span[0] : span[1]]) or None
+
+
+def _argument(text: str, start: int) -> tuple[int, int] | None:
+    """Where the argument that begins at `start` lies, without its braces; None when it is unclosed."""
     if not text.startswith("{", start):
         token = _UNBRACED.match(text, start)  # TeX allows \boxed 5
-        return tidy(token.group()) or None if token else None
+        return token.span() if token else None
     depth = 0
     for brace in _BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(brace.group(), 0)
         if depth == 0:
-            return tidy(text[start + 1 : brace.start()]) or None
+            return start + 1, brace.start()
     return None
 
 

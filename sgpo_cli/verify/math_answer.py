@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sgpo_cli.verify.numeric import differ
 from sgpo_cli.verify.quick import rounds
 from sgpo_cli.verify.size import too_large
 from sgpo_cli.verify.surface import Number, number, split_unit
@@ -26,8 +27,39 @@ if TYPE_CHECKING:
 _FUNCTIONS = re.compile(r"(?<![\\A-Za-z])(arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|pi)(?![A-Za-z])")
 
 
+_SUBSCRIPT = re.compile(
+    r"\\[A-Za-z]+|(?P<letter>[A-Za-z])\s*_\s*"
+    r"(?P<sub>\{(?:[^{}]|\{[^{}]*\})*\}|[A-Za-z0-9]|\\[A-Za-z]+)"
+)
+
+
+def _plain_subscript(found: re.Match[str]) -> str:
+    """`E_{1}` as a name that the parser keeps whole: it reads E as Euler's number and forgets what stands below."""
+    if found["letter"] is None:
+        return found.group()
+    below = found["sub"].replace("+", "plus").replace("-", "minus")
+    return f" q_{{{found['letter']}{re.sub(r'[^A-Za-z0-9]', '', below)}}}"
+
+
+_LETTER = re.compile(r"\\[A-Za-z]+|(?P<letter>[A-Za-z])(?!\s*_)")
+
+
+def _capitals_kept(gold: str, answer: str) -> tuple[str, str]:
+    """The library reads N as n. Where the gold has both, the capital gets a name of its own on both sides."""
+    there = {found["letter"] for found in _LETTER.finditer(gold)}
+    both = {letter for letter in there if letter and letter.isupper() and letter.lower() in there}
+    if not both:
+        return gold, answer
+
+    def rename(found: re.Match[str]) -> str:
+        return f" q_{{{found['letter']}cap}}" if found["letter"] in both else found.group()
+
+    return _LETTER.sub(rename, gold), _LETTER.sub(rename, answer)
+
+
 def equal(gold: str, answer: str) -> bool | None:
     """Whether two canonical answers are the same mathematics; None when the gold cannot be read."""
+    gold, answer = _capitals_kept(gold, answer)
     wanted = parse_gold(gold)
     if not wanted:
         return None
@@ -37,6 +69,8 @@ def equal(gold: str, answer: str) -> bool | None:
     decimal = _settled_by_digits(gold, answer, wanted, given)
     if decimal is not None:
         return decimal
+    if len(wanted) == len(given) == 1 and differ(wanted[0], given[0]):
+        return False
     from math_verify import verify
 
     return bool(verify(list(wanted), given, allow_set_relation_comp=True, timeout_seconds=None))
@@ -51,7 +85,8 @@ def parse_gold(gold: str) -> tuple[Any, ...]:
 def _parse(answer: str) -> list[Any]:
     from math_verify import parse
 
-    text = _FUNCTIONS.sub(r"\\\1 ", split_unit(answer)[0].replace("**", "^"))
+    text = _FUNCTIONS.sub(r"\\\1 ", split_unit(answer)[0].replace("**", "^").replace("$", " "))
+    text = _SUBSCRIPT.sub(_plain_subscript, text)
     return list(
         parse(rf"\boxed{{{text}}}", extraction_config=[_config()], fallback_mode="no_fallback", parsing_timeout=None)
     )

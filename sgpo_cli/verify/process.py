@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -63,7 +64,7 @@ class Worker:
         """Hands a comparison over and starts its deadline; a dead worker is noticed by `receive`."""
         self.comparison = comparison
         self.deadline = time.monotonic() + self._timeout
-        line = json.dumps({"answer": comparison.answer, "golds": comparison.golds}) + "\n"
+        line = json.dumps(asdict(comparison)) + "\n"
         data = memoryview(line.encode())
         try:
             while data:

@@ -8,8 +8,9 @@ Decisions, each pinned by rows of tests/verify/golden.jsonl:
 - Percent: the sign may be left out or be worked out: 10% is 10 and 0.1. Without any sign 10 is not 0.1.
 - Units may be left out; two known and different units (cm, m) differ.
 - Words are compared as words, case folded; a choice letter may stand in parentheses or in front of its text.
+- Numbers written in bases differ when their bases do; the base may be left out.
 - `\{1,2\}` is a set, `(1,2)` a point or interval, `[1,2]` an interval: a set never equals the others.
-- An answer of over 2000 characters is right only as written: computer algebra would not finish.
+- An answer (or gold) of over 2000 characters is right only as written: computer algebra would not finish.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, un
 _SIGNIFICANT = 6
 _LONGEST = 2000
 _GOLD_LETTER = re.compile(r"\(([A-J])\)|([A-J])")
-_LETTER = re.compile(r"(?:[Oo]ption |[Cc]hoice )?(?:\(([A-Ja-j])\)(?:\W.*)?|([A-Ja-j])(?:[.):]+(?:\s.*)?)?)", re.DOTALL)
+_LETTER = re.compile(
+    r"(?:[Oo]ption |[Cc]hoice )?(?:\(([A-Ja-j])\)(?:[.:,]?\s*+(?![-+*/^=<>]|.*\([A-Ja-j]\)).*)?"
+    r"|([A-Ja-j])(?:[.):]+(?:\s.*)?)?)",
+    re.DOTALL,
+)
+_BASE = re.compile(r"(?P<digits>[0-9A-Z]+) ?_ ?(?:\{ ?(?:\\text\{)?(?P<a>[A-Za-z0-9 ]+)\}? ?\}|(?P<b>\d+))")
 
 
 def quick(gold: str, answer: str) -> bool | None:
@@ -34,11 +40,11 @@ def quick(gold: str, answer: str) -> bool | None:
         return same_number(gold_number, answer_number)
     if units_differ(split_unit(gold)[1], split_unit(answer)[1]):
         return False
-    for decide in (_same_letter, _same_word, _same_bracket):
+    for decide in (_same_base, same_letter, _same_word, _same_bracket):
         verdict = decide(gold, answer)
         if verdict is not None:
             return verdict
-    return False if len(answer) > _LONGEST else None
+    return False if max(len(gold), len(answer)) > _LONGEST else None
 
 
 def same_number(gold: Number, answer: Number) -> bool:
@@ -67,7 +73,17 @@ def rounds(decimal: Number, exact: Fraction) -> bool:
     return cut_off or abs(decimal.value - exact) <= last_place / 2
 
 
-def _same_letter(gold: str, answer: str) -> bool | None:
+def _same_base(gold: str, answer: str) -> bool | None:
+    """`52_8` and `52_9` differ; a base may be left out."""
+    wanted, given = _BASE.fullmatch(gold), _BASE.fullmatch(answer)
+    if not wanted or not given:
+        return None
+    same_base = (wanted["a"] or wanted["b"]).strip() == (given["a"] or given["b"]).strip()
+    return same_base and wanted["digits"].lstrip("0") == given["digits"].lstrip("0")
+
+
+def same_letter(gold: str, answer: str) -> bool | None:
+    """Whether two choices are the same letter; None when one of them is no choice's letter."""
     plain = re.sub(r"\\text\{([^{}]*)\}", r"\1", gold).strip()
     wanted = _GOLD_LETTER.fullmatch(plain)
     given = _LETTER.fullmatch(re.sub(r"\\text\{([^{}]*)\}", r"\1", answer).strip())

@@ -32,10 +32,16 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:leq|leqslant)(?![A-Za-z])", r"\\le"),
         (r"\\(?:geq|geqslant)(?![A-Za-z])", r"\\ge"),
         (r"\\(?:text(?:bf|it|rm|normal|sf|tt)?|mbox|mathrm|mathbf|mathit|mathsf|operatorname)\s*(?=\{)", r"\\text"),
-        (r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?", ""),
+        (
+            r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?"
+            r"(?:\s?(?:\\text\{\s?[CF]\s?\}|[CF])(?![A-Za-z]))?",
+            "",
+        ),
         (r"\\degree(?![A-Za-z])", ""),
         (r"(?<!\\)\\(?=[$%&#])", ""),
         (r"\{,\}", ","),
+        (r"(?<=\d)\.(?=\s?/)", ""),
+        (r"(?<![A-Za-z\\])np\.(?=[a-z])", ""),
         (r"\$", ""),
         (r"\\text\{\s?(?:percent|per cent)\s?\}|\bper ?cent\b", "%"),
         (r"\s+", " "),
@@ -51,6 +57,7 @@ _FRACTION = re.compile(
 _POWER = re.compile(
     r"(?P<mantissa>[-+]?\d+(?:\.\d+)?) ?"
     r"(?:[eE](?P<e>[-+]?\d+)|(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<p>[-+]?\d+) ?\}?)"
+    r"|(?P<sign>[-+]?) ?10 ?\^ ?(?:\{ ?(?P<q>[-+]?\d+) ?\}|(?P<r>\d+))"
 )
 _PLAIN_UNIT = re.compile(r"(?P<number>[-+]?[\d.,/]*\d%?) ?(?P<unit>[A-Za-z][A-Za-z0-9 ./^{}-]*)")
 _NOT_UNITS = {"and", "or", "to", "sin", "cos", "tan", "log", "ln", "exp", "pi", "sqrt", "mod", "if", "x", "by"}
@@ -68,6 +75,10 @@ _UNITS: dict[str, str] = {
     }.items()
     for spelling in spellings.split()
 }  # fmt: skip
+
+
+_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
+_UNIT_POWER = re.compile(r"(?:(?P<word>square|sq|cubic|cu) )?(?P<base>[a-z]+) ?(?:\^ ?(?P<power>\d))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +102,10 @@ def canonical(answer: str) -> str:
 
 
 def _bare_number(text: str) -> str:
-    r"""``\text{(113)}`` and `(113)` are 113; anything else stays as it is."""
+    r"""``\text{(113)}`` and `(113)` are 113; anything else stays as it is: `(3,331)` is a point."""
     wrapped = _TEXT.fullmatch(text)
     inside = wrapped[1].strip() if wrapped else text
-    if inside.startswith("(") and inside.endswith(")"):
+    if inside.startswith("(") and inside.endswith(")") and "," not in inside:
         inside = inside[1:-1].strip()
     return inside if number(inside) else text
 
@@ -143,10 +154,11 @@ def _power(body: str) -> Number | None:
     found = _POWER.fullmatch(body)
     if not found:
         return None
-    exponent = int(found["e"] or found["p"])
+    exponent = int(found["e"] or found["p"] or found["q"] or found["r"])
     if abs(exponent) > _MAX_EXPONENT:
         return None
-    return Number(Fraction(found["mantissa"]) * Fraction(10) ** exponent)
+    mantissa = found["mantissa"] or f"{found['sign']}1"
+    return Number(Fraction(mantissa) * Fraction(10) ** exponent)
 
 
 def split_unit(text: str) -> tuple[str, str | None]:
@@ -173,15 +185,22 @@ def _reads_as_unit(words: str, *, attached: bool) -> bool:
 
 
 def _unit_name(written: str) -> str:
-    """One name for the spellings of a unit; an unknown unit keeps its own."""
+    """One name for the spellings of a unit (`cm^2` for "square centimeters"); an unknown unit keeps its own."""
     words = re.sub(r"[{}.\s]+", " ", written).strip().lower()
-    return _UNITS.get(words) or _UNITS.get(words.removesuffix("s")) or words
+    found = _UNIT_POWER.fullmatch(words)
+    if found:
+        base, power = found["base"], found["power"] or _POWERS.get(found["word"] or "", "")
+        known = _UNITS.get(base) or _UNITS.get(base.removesuffix("s"))
+        if known:
+            return f"{known}^{power}" if power not in ("", "1") else known
+    return words
 
 
 def units_differ(one: str | None, other: str | None) -> bool:
-    """Whether both are units that we know, and not the same: `12 cm` is not `12 m`; `12 apples` and `12 m` are."""
+    """Whether both are units that we know, and not the same: `12 cm` is not `12 m` nor `12 cm^2`; `12 apples` and
+    `12 m` are."""
     known = set(_UNITS.values())
-    return one in known and other in known and one != other
+    return all(unit is not None and unit.partition("^")[0] in known for unit in (one, other)) and one != other
 
 
 def word(text: str) -> str | None:

@@ -13,7 +13,10 @@ import resource
 import select
 import signal
 import sys
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from sgpo_cli.verify.grade import Comparison
 
 _MEMORY_BYTES = 4 << 30
 _GRACE_SECONDS = 5
@@ -27,7 +30,7 @@ def main(parent: int, seconds: int) -> None:
     _cap_memory()
     replies = _own_stdout()
 
-    from sgpo_cli.verify.grade import Comparison, settle
+    from sgpo_cli.verify.grade import settle
     from sgpo_cli.verify.math_answer import equal
 
     equal("1", "1")  # loads the libraries and their grammars before the first deadline starts
@@ -45,12 +48,19 @@ def main(parent: int, seconds: int) -> None:
         request = json.loads(line)
         signal.alarm(seconds + _GRACE_SECONDS)
         try:
-            reason = settle(Comparison(request["answer"], tuple(request["golds"])))
+            reason = settle(_comparison(request))
         except Exception as problem:  # noqa: BLE001 - computer algebra raises anything; recorded as this item's reason
             print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
             reason = "error"
         signal.alarm(0)
         _reply(replies, {"reason": reason})
+
+
+def _comparison(request: dict[str, Any]) -> Comparison:
+    from sgpo_cli.verify.grade import Comparison
+
+    several = request["several"]
+    return Comparison(request["answer"], tuple(request["golds"]), None if several is None else tuple(several))
 
 
 def _read(parent: int) -> bytes:

@@ -29,6 +29,7 @@ print("\\nLOADED " + json.dumps([code, sorted({name.partition(".")[0] for name i
         ["plan", "qwen7b_sgpo", "--json"],
         ["plan", "tiny_sgpo", "trainer.trl.epsilon=0.3"],
         ["list"],
+        ["eval", "--bench", "humaneval,gpqa_diamond", "--model", "org/model", "--plan"],
     ],
     ids=" ".join,
 )
@@ -63,7 +64,8 @@ def test_the_commands_are_these(tmp_path: Path) -> None:
         ),
         "eval": sorted(
             ["--bench", "--file", "--json", "--k", "--limit", "--max-new-tokens", "--model", "--out", "--plan"]
-            + ["--response-field", "--responses", "--restart", "--seed", "--temperature"]
+            + ["--response-field", "--responses", "--restart", "--seed", "--temperature", "--engine", "--server"]
+            + ["--key-env", "--chat", "--chat-template", "--save-responses", "--export", "--judge", "--unsafe"]
         ),
         "report": ["--json"],
         "show": ["--all", "--group", "--json", "--step"],

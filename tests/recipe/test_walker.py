@@ -76,7 +76,7 @@ def test_a_check_does_not_judge_a_default_that_stands_in_for_a_mistake(here: Pat
         ("track=[wandbb]", "track.0 must be one of"),
         ("trainer.trl={epsilon: .nan}", "trainer.trl.epsilon must be a finite number"),
         ("reward=[{weight: 2}]", "reward.0 does not say which kind it is"),
-        ("reward=[{kind: maths}]", "reward.0.kind must be one of math, exact, format, python"),
+        ("reward=[{kind: maths}]", "reward.0.kind must be one of math, exact, code, format, python"),
         ("rescue=none", "rescue must be a section with kind none or stepwise"),
         ("rescue=null", "got null"),
         ("rescue={kind: none, beta: 5}", "unknown key rescue.beta"),

@@ -22,6 +22,7 @@ def item(case: dict) -> GradeItem:
         case.get("kind", "math"),
         tuple(case.get("aliases", ())),
         case.get("marker", "#"),
+        case.get("several", False),
     )
 
 
@@ -42,8 +43,8 @@ def test_the_pool_gives_the_same_grades_in_order():
 
 def test_the_table_is_large_and_has_both_sides():
     outcomes = [case["outcome"] for case in CASES]
-    assert len(CASES) >= 80
-    assert outcomes.count(1) >= 40 and outcomes.count(0) >= 40
+    assert len(CASES) >= 220
+    assert outcomes.count(1) >= 100 and outcomes.count(0) >= 70
     assert len({json.dumps([c["gold"], c["response"]]) for c in CASES}) == len(CASES)
 
 

@@ -6,21 +6,23 @@ import ast
 import re
 from pathlib import Path
 
-from sgpo_cli.recipe.kinds import Reward, RewardFormat, RewardPython
+from sgpo_cli.recipe.kinds import Reward, RewardCode, RewardFormat, RewardPython
 from sgpo_cli.recipe.rules.view import View, reads
 from sgpo_cli.recipe.words import did_you_mean
 
 
 def is_outcome(reward: Reward) -> bool:
     """Whether a reward decides which groups are all-negative."""
-    return reward.outcome if isinstance(reward, RewardPython) else reward.kind in ("math", "exact")
+    if isinstance(reward, RewardPython):
+        return reward.outcome
+    return reward.score == "all" if isinstance(reward, RewardCode) else reward.kind in ("math", "exact")
 
 
 @reads("reward")
 def one_outcome(view: View) -> None:
     outcomes = [index for index, reward in enumerate(view.recipe.reward) if is_outcome(reward)]
     if not outcomes:
-        fix = "add {kind: math}, {kind: exact}, or a python reward with outcome: true"
+        fix = "add {kind: math}, {kind: exact}, {kind: code}, or a python reward with outcome: true"
         view.error("reward", "no reward is an outcome: nothing says which rollouts are right", fix)
     for index in outcomes[1:]:
         what = f"reward.{index} is a second outcome, after reward.{outcomes[0]}: exactly one decides what is right"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import pickle
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +15,7 @@ from sgpo_cli.verify.code.interface import defined_by, used_by
 from sgpo_cli.verify.code.outcome import AssertTests, CallTests, Case, CodeTests, FunctionTests, StdinTests
 
 Row = Mapping[str, Any]
+_LARGEST = 512 << 20
 
 
 def humaneval_tests(row: Row) -> FunctionTests:
@@ -33,8 +38,9 @@ def mbpp_tests(row: Row) -> AssertTests:
 
 
 def livecodebench_tests(row: Row) -> CodeTests:
-    """Fields `public_test_cases` and, where they are there as JSON, `private_test_cases`; `metadata` names the
-    method of the `Solution` that `starter_code` asks for. UserError for a row whose kind of test is another."""
+    """Fields `public_test_cases` and, where they are there, `private_test_cases`, as JSON or as the hub packs them;
+    `metadata` names the method of the `Solution` that `starter_code` asks for. UserError for a row whose kind of test
+    is another."""
     where = f"LiveCodeBench row {row.get('question_id', row.get('id'))}"
     cases = _cases(row.get("public_test_cases"), where) + _cases(row.get("private_test_cases"), where)
     kinds = {case["testtype"] for case in cases}
@@ -52,14 +58,36 @@ def livecodebench_tests(row: Row) -> CodeTests:
 def _cases(told: Any, where: str) -> list[dict[str, str]]:
     if not told:
         return []
+    if not isinstance(told, str):
+        return list(told)
     try:
-        return list(json.loads(told)) if isinstance(told, str) else list(told)
+        return list(json.loads(told))
     except ValueError:
-        raise UserError(
-            "test cases that are no JSON",
-            where=where,
-            fix="the hub's private tests are base64 of zlib of pickle: convert them to JSON where you trust them",
-        ) from None
+        pass
+    try:
+        return list(json.loads(_unpacked(told)))
+    except (ValueError, zlib.error, pickle.UnpicklingError, EOFError) as problem:
+        what = f"test cases that are neither JSON nor packed as the hub packs them ({problem})"
+        raise UserError(what, where=where, fix="drop the row") from None
+
+
+def _unpacked(packed: str) -> str:
+    """The hub's private tests: base64 of zlib of a pickled text. Nothing but a text is unpickled."""
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(base64.b64decode(packed, validate=True), _LARGEST)
+    if unpacker.unconsumed_tail:
+        raise ValueError("larger than 512 MiB")
+    found = _TextOnly(io.BytesIO(content)).load()
+    if not isinstance(found, str):
+        raise ValueError(f"a pickled {type(found).__name__}")
+    return found
+
+
+class _TextOnly(pickle.Unpickler):
+    """A pickle is a program: one that names any class or function is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
 def _call(case: Mapping[str, str], where: str) -> Case:

@@ -170,5 +170,5 @@ def choose_sandbox(unsafe: bool = False) -> Sandbox:
         fix="install bubblewrap (apt-get install bubblewrap). In a container, allow user namespaces "
         "(docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined, or --cap-add SYS_ADMIN); "
         "on Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0. Where the whole machine may be "
-        "thrown away, unsafe=True (code.unsafe: true) runs programs without one.",
+        "thrown away, --unsafe (in a recipe `unsafe: true`) runs programs without one.",
     )

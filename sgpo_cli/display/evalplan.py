@@ -1,0 +1,46 @@
+"""What an evaluation would do, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from sgpo_cli.display import words
+
+
+def eval_plan_text(document: Mapping[str, Any]) -> Text:
+    """The plan of `sgpo eval --plan`: model, engine, and each bench with its prompt, BOS and stop tokens."""
+    lines = [f"model: {document['model']}", f"out: {document['out']}"]
+    if document["engine"]:
+        lines.append(f"engine: {document['engine']}")
+    for bench in document["benchmarks"]:
+        top_k = f", top_k {bench['top_k']}" if bench["top_k"] else ""
+        lines.append(
+            f"{bench['card']}: {bench['problems'] or 'all'} problems x k={bench['k']} from {bench['source']}; "
+            f"temperature {bench['temperature']}, top_p {bench['top_p']}{top_k}, at most {bench['max_new_tokens']} "
+            f"tokens; graded as {bench['graded']}"
+        )
+        if bench["gated"]:
+            lines.append(f"  gated: {bench['gated']}")
+        lines += _rendered(bench["rendered"]) if "rendered" in bench else []
+    return Text("\n".join(lines))
+
+
+def _rendered(prompt: Mapping[str, Any]) -> list[str]:
+    counted = "" if prompt["tokens"] is None else f", {words.plural(prompt['tokens'], 'token')}"
+    lines = [f"  prompt ({prompt['from']}{counted}):"]
+    lines += [f"    {line}" for line in words.visible(prompt["text"]).splitlines()]
+    if prompt["begins"] is not None:
+        lines.append(f"  begins: {' '.join(map(repr, prompt['begins']))}")
+    if prompt["bos"] is not None and prompt["tokens"] is not None:
+        bos = prompt["bos"]
+        what = "none in this tokenizer" if bos["token"] is None else f"{bos['token']}"
+        there = "" if bos["token"] is None else (", once at the start" if bos["at_start"] else ", not in the prompt")
+        lines.append(f"  BOS: {what}{there}")
+    if prompt["stop"]:
+        lines.append("  stops at: " + ", ".join(f"{one['id']} {one['token']}" for one in prompt["stop"]))
+    if prompt["note"]:
+        lines.append(f"  {prompt['note']}")
+    return lines
