@@ -174,4 +174,21 @@ class ProcessRewardCard:
     """Whether code from the hub may run; Qwen2.5-Math-PRM needs none. Leave it false unless you read that code."""
 
 
-JudgeCard = HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard
+@dataclass(kw_only=True)
+class LearnedCard:
+    """The judge that the recipe trains (`judge.train`), opened where that left it."""
+
+    kind: Literal["learned"] = "learned"
+    threshold: Share = 0.5
+    """A step whose probability of being right is less is wrong."""
+    device: Literal["same", "cpu"] = "same"
+    """Beside the policy, or on the CPU."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Weights and computation; auto is the checkpoint's own on an accelerator and float32 on a CPU."""
+    batch_tokens: Count = 16384
+    """Largest batch, in tokens with padding; halved where memory runs out."""
+
+
+JudgeCard = (
+    HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard | LearnedCard
+)

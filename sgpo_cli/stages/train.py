@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
+from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import close_judge, recipe_judge
 
@@ -12,11 +14,22 @@ def run(context: StageContext) -> dict[str, Any]:
     from sgpo_cli.training.job import run_train
 
     recipe = context.recipe
-    judge = None
-    if recipe.judge is not None:
-        judge = recipe_judge(recipe.judge, task=recipe.data.hops, processes=recipe.launch.processes)
-    try:
-        return run_train(recipe=recipe, policy=context.policy(), judge=judge, stage=context.dir, events=context.events)
-    finally:
-        if judge is not None:
-            close_judge(judge)
+    use = recipe.judge
+    judge: Judge | None = None
+    teacher: Judge | None = None
+    with ExitStack() as opened:
+        if use is not None:
+            task, processes = recipe.data.hops, recipe.launch.processes
+            judge = recipe_judge(use, task=task, processes=processes, trained=context.inputs.get("judge"))
+            opened.callback(close_judge, judge)
+        if use is not None and use.train is not None and use.train.refresh_every is not None:
+            teacher = recipe_judge(use, task=recipe.data.hops, card=use.train.label_with)
+            opened.callback(close_judge, teacher)
+        return run_train(
+            recipe=recipe,
+            policy=context.policy(),
+            judge=judge,
+            stage=context.dir,
+            events=context.events,
+            teacher=teacher,
+        )

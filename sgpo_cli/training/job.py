@@ -19,6 +19,7 @@ from sgpo_cli.errors import Interrupted, UserError
 from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
 from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
+from sgpo_cli.judging.learned.judge import LearnedJudge
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.guidance import load_guidance
@@ -32,6 +33,7 @@ from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
+from sgpo_cli.training.judge_refresh import Refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.problems import Problems, load_problems
 from sgpo_cli.training.recorder import Measured, Recorder
@@ -45,12 +47,18 @@ _LOOKED_AT = 2000
 
 
 def run_train(
-    *, recipe: Recipe, policy: Path, judge: Judge | None, stage: StageDir, events: EventWriter
+    *,
+    recipe: Recipe,
+    policy: Path,
+    judge: Judge | None,
+    stage: StageDir,
+    events: EventWriter,
+    teacher: Judge | None = None,
 ) -> dict[str, Any]:
     """Trains `policy` as the recipe says; `stage.final` and `stage.path/best` are plain transformers folders.
 
     Goes on from the newest complete checkpoint, and ends as an uninterrupted run would have. Call it on every rank of a
-    launch; rank 0 writes.
+    launch; rank 0 writes. `teacher` labels rollouts for a judge that is refreshed (`judge.train.refresh_every`).
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
@@ -64,7 +72,7 @@ def run_train(
     _quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
-        run = _Run(recipe, policy, judge, stage, events, stack)
+        run = _Run(recipe, policy, judge, stage, events, stack, teacher)
         run.go()
         return {**run.outcome(), "seconds": time.perf_counter() - started}
 
@@ -80,6 +88,7 @@ class _Run:
         stage: StageDir,
         events: EventWriter,
         stack: ExitStack,
+        teacher: Judge | None = None,
     ) -> None:
         self.recipe = recipe
         self.stage = stage
@@ -128,6 +137,7 @@ class _Run:
             guide=self.guide,
         )
         self.heldout = self._heldout(graders)
+        self.refresher = self._refresher(judge, teacher)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
         _silence_printing(self.trainer)
@@ -174,6 +184,27 @@ class _Run:
             for what in look_at_traces(guide, self.problems.rows, prompts):
                 self.events.emit("warning", what=what)
         return guide
+
+    def _refresher(self, judge: Judge | None, teacher: Judge | None) -> Refresher | None:
+        """What lets a trained judge follow the policy, standing where the checkpoint left it."""
+        train = self.recipe.judge.train if self.recipe.judge is not None else None
+        if train is None or train.refresh_every is None:
+            return None
+        assert isinstance(judge, LearnedJudge) and teacher is not None
+        trainer = self.recipe.trainer
+        refresher = Refresher(
+            judge,
+            teacher,
+            train,
+            stage=self.stage,
+            events=self.events,
+            rows={row.problem: row for row in self.problems.rows},
+            wait=self.trainer.accelerator.wait_for_everyone,
+            writes=self.writes,
+            keep_steps=(trainer.keep + 1) * trainer.save_every,
+        )
+        refresher.restore(self.position.step if self.position else 0)
+        return refresher
 
     def _prompts(self, problems: Problems) -> list[Prompt]:
         prompts = [self._prompt(row.problem) for row in problems.rows]
@@ -238,6 +269,7 @@ class _Run:
             wait=self.trainer.accelerator.wait_for_everyone,
             position=self.position,
             guidance=self.guide.save if self.guide is not None else None,
+            refresh=self.refresher.after if self.refresher is not None else None,
         )
 
     def _measure(self) -> Measured:

@@ -10,6 +10,7 @@ from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, VoteCard
 from sgpo_cli.recipe.nodes import Place
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 
 STANDIN = "standin"
@@ -37,6 +38,8 @@ def judge_fits_the_data(view: View) -> None:
 
 
 def _fits(view: View, path: str, name: str, card: JudgeCard) -> None:
+    if only_judge(view.recipe):
+        return  # whether labelled rows carry what it needs is seen when they are read
     source = view.recipe.data.source
     blind = source != "hops" and view.recipe.data.columns.solution is None
     if card.kind == "hops_oracle" and source != "hops":
