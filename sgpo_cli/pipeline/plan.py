@@ -105,6 +105,7 @@ class _Compiler:
             if self.recipe.judge is not None and self.recipe.judge.train is not None:
                 planned.append(self._judge_train("", ""))
             planned.append(self._judge("", "", planned))
+            planned.append(self._report(planned))
             return planned
         policy, made_by = self.recipe.model.path or "", ""
         if self.recipe.warmup.kind != "none" or self.recipe.model.path is None:

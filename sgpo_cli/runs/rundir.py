@@ -160,6 +160,8 @@ def list_runs() -> list[RunDir]:
 
 
 def newest_finished() -> RunDir | None:
-    """The finished run whose completion marker is the newest; smoke runs do not count, their policy is random."""
-    finished = [run for run in list_runs() if run.done.exists() and not run.name.endswith(SMOKE)]
+    """The finished run whose completion marker is the newest, among those that trained a policy; smoke runs do not
+    count, their policy is random."""
+    runs = [run for run in list_runs() if run.stage("train").path.exists()]
+    finished = [run for run in runs if run.done.exists() and not run.name.endswith(SMOKE)]
     return max(finished, key=lambda run: run.done.stat().st_mtime, default=None)

@@ -1,6 +1,6 @@
 """The schemas in which labelled steps come, one function each: a row in, labelled responses out.
 
-- `sgpo`: ours, what `sgpo judge` writes: `problem`, `steps`, and `first_error` or `verdict`
+- `sgpo`: ours, what `sgpo judge` reads and writes: `problem`, `steps` or `response`, and `first_error` or `verdict`
 - `processbench`: `problem`, `steps`, `label` (arXiv 2412.06559)
 - `stepwise`: TRL's stepwise supervision: `prompt`, `completions`, `labels` (true and false)
 - `prm800k`: as OpenAI published it (arXiv 2305.20050): `question.problem`, `label.steps[].completions[].rating`
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.judging.split import split_steps
 
 Record = Mapping[str, Any]
 TAG = "ки"
@@ -43,7 +44,7 @@ Reader = Callable[[Record, str], Iterator[Labelled | Nothing]]
 
 
 def _sgpo(row: Record, where: str) -> Iterator[Labelled | Nothing]:
-    steps, verdict = _texts(row, "steps", where), row.get("verdict")
+    steps, verdict = _steps(row, where), row.get("verdict")
     label = row.get("first_error")
     if label is None and isinstance(verdict, Mapping):
         if verdict.get("abstained"):
@@ -57,6 +58,15 @@ def _sgpo(row: Record, where: str) -> Iterator[Labelled | Nothing]:
         yield Nothing("no label")
         return
     yield _labelled(row, "problem", steps, _index(label, steps, "first_error", where), where)
+
+
+def _steps(row: Record, where: str) -> tuple[str, ...]:
+    """The steps, or the response's, as `sgpo judge` takes both."""
+    if row.get("steps") is not None:
+        return _texts(row, "steps", where)
+    if not isinstance(row.get("response"), str):
+        raise UserError("this row has neither steps nor a response", where=where)
+    return tuple(split_steps(row["response"]))
 
 
 def _processbench(row: Record, where: str) -> Iterator[Labelled | Nothing]:
@@ -153,7 +163,7 @@ FORMATS: dict[str, Format] = {
     "math_shepherd": Format(("input", "label"), _math_shepherd),
     "prm800k": Format(("question", "label"), _prm800k),
     "processbench": Format(("problem", "steps", "label"), _processbench),
-    "sgpo": Format(("problem", "steps"), _sgpo),
+    "sgpo": Format(("problem",), _sgpo),
 }
 """In the order in which they are tried: the first whose columns a row has is its schema."""
 
