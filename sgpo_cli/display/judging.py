@@ -13,7 +13,8 @@ from sgpo_cli.display import words
 def measured_lines(told: Mapping[str, Any]) -> list[str]:
     """A judge stage's figures: ProcessBench's with 95% intervals, throughput, agreement with a second judge, cost.
 
-    `told`: `measures`, `closeness`, `agreement`, `per_second`, `usage`, as in judge.json; what is missing or null gives no line.
+    `told`: `measures`, `closeness`, `agreement`, `per_second`, `usage`, as in judge.json; what is missing or null gives
+    no line.
     """
     lines = []
     measures = told.get("measures")
