@@ -37,7 +37,7 @@ def read(path: Path) -> Any:
 def judges(runs: dict[int, Path]) -> list[str]:
     """The judges before RL, a row a seed."""
     lines = [
-        "| seed | labels | training, s | exact first error | correlation of prefix scores | acc_error | acc_correct (n) |",
+        "| seed | labels | training, s | exact first error | prefix scores correlate | acc_error | acc_correct (n) |",
         "|---|---|---|---|---|---|---|",
     ]
     for seed, run in runs.items():

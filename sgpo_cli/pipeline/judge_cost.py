@@ -97,7 +97,7 @@ def members(name: str) -> list[JudgeCard]:
 def judge_memory_gib(recipe: Recipe) -> float:
     """What the judge's own models take beside the policy; those of unknown size count nothing."""
     cards = members(recipe.judge.card) if recipe.judge is not None else []
-    models = [card for card in cards if isinstance(card, ProcessRewardCard)]
+    models = [card for card in cards if isinstance(card, ProcessRewardCard) and card.device != "server"]
     shapes = [shape_of(Model(path=card.model, revision=card.revision)) for card in models]
     train = recipe.judge.train if recipe.judge is not None else None
     for card in cards:
@@ -147,9 +147,15 @@ def missing_keys(recipe: Recipe) -> list[str]:
     """The environment variables that the judge's servers need and that are not set."""
     if recipe.judge is not None and recipe.judge.endpoints == [STANDIN]:
         return []
-    asked = [*language_models(recipe), *_served(_teacher(recipe))]
-    names = [card.key_env for card in asked if card.key_env is not None]
+    names = [card.key_env for card in _behind_servers(recipe) if card.key_env is not None]
     return [name for name in dict.fromkeys(names) if not os.environ.get(name)]
+
+
+def _behind_servers(recipe: Recipe) -> list[LanguageModelCard | ProcessRewardCard]:
+    """All judges of the recipe that are asked over the network, one that labels for another included."""
+    cards = [*(members(recipe.judge.card) if recipe.judge is not None else []), *_teacher(recipe)]
+    reward = [card for card in cards if isinstance(card, ProcessRewardCard) and card.device == "server"]
+    return [*_served(cards), *reward]
 
 
 def check_keys(recipe: Recipe) -> None:
@@ -169,14 +175,19 @@ def judge_warnings(recipe: Recipe, *, online: bool) -> list[Mistake]:
     if missing:
         what = f"the judge needs a key: {' and '.join(missing)} is not set here"
         return [Mistake(what, where="judge.card", fix=f"export {missing[0]}=... before sgpo train")]
-    if not online or recipe.judge is None or not language_models(recipe):
+    if not online or recipe.judge is None or not _behind_servers(recipe):
         return []
     from sgpo_cli.judging.usage import Remote
     from sgpo_cli.stages.judging import close_judge, open_judge
 
-    judge = open_judge(recipe.judge.card, task=recipe.data.hops, endpoints=recipe.judge.endpoints)
-    try:
-        wrong = judge.probe() if isinstance(judge, Remote) else []
-    finally:
-        close_judge(judge)
+    wrong: list[str] = []
+    teacher = recipe.judge.train.label_with if recipe.judge.train is not None else None
+    for name in (recipe.judge.card, teacher):
+        if name is None or isinstance(load_judge_card(name), LearnedCard):
+            continue
+        judge = open_judge(name, task=recipe.data.hops, endpoints=recipe.judge.endpoints)
+        try:
+            wrong += judge.probe() if isinstance(judge, Remote) else []
+        finally:
+            close_judge(judge)
     return [Mistake(line, where="judge.card", fix="start the server, or set judge.endpoints") for line in wrong]

@@ -162,8 +162,16 @@ class ProcessRewardCard:
     """Index of the class of right steps, styles separator and token_classification."""
     system: str | None = "Please reason step by step, and put your final answer within \\boxed{}."
     """System message of the chat template, style separator; null sends none."""
-    device: Literal["same", "cpu"] = "same"
-    """Beside the policy, or on the CPU."""
+    device: Literal["same", "cpu", "server"] = "same"
+    """Beside the policy, on the CPU, or behind vLLM's pooling interface at `endpoints`."""
+    endpoints: list[str] | None = None
+    """Base addresses of servers, each ending in /v1; calls are spread over them; device server."""
+    key_env: str | None = None
+    """Environment variable that holds the servers' key; the key is never written anywhere."""
+    concurrency: Count = 32
+    """Requests in flight, over all endpoints; device server."""
+    timeout_s: Positive = 120.0
+    """Seconds for one request; device server."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Weights and computation; auto is the checkpoint's own on an accelerator and float32 on a CPU."""
     batch_tokens: Count = 16384

@@ -11,7 +11,14 @@ from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.store import VerdictStore
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import HopsOracleCard, JudgeCard, LanguageModelCard, LearnedCard, VoteCard
+from sgpo_cli.recipe.judgecards import (
+    HopsOracleCard,
+    JudgeCard,
+    LanguageModelCard,
+    LearnedCard,
+    ProcessRewardCard,
+    VoteCard,
+)
 from sgpo_cli.recipe.schema import HopsTask, JudgeUse
 from sgpo_cli.runs.rundir import runs_root
 
@@ -53,6 +60,9 @@ def _open(
         options["task"] = task
     if isinstance(card, LanguageModelCard):
         options["store"] = store
+        options["endpoints"] = list(endpoints) if endpoints else card.endpoints
+        options["concurrency"] = max(1, card.concurrency // processes)
+    if isinstance(card, ProcessRewardCard) and card.device == "server":
         options["endpoints"] = list(endpoints) if endpoints else card.endpoints
         options["concurrency"] = max(1, card.concurrency // processes)
     if isinstance(card, VoteCard):

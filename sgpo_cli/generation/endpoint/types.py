@@ -47,11 +47,13 @@ class ServerSettings:
     backoff_s: tuple[float, float] = (0.5, 30.0)
     """Base and cap of the jittered exponential backoff; a Retry-After header wins over it."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    api: Literal["chat", "pooling"] = "chat"
+    """`pooling`: vLLM's POST /pooling, beside /v1; a reply's text is then the JSON of what was pooled."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One call: `messages` as (role, content) pairs, and further fields of the request's body."""
+    """One call: `messages` as (role, content) pairs (of a chat), and further fields of the request's body."""
 
     messages: tuple[tuple[str, str], ...]
     body: Mapping[str, Any] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def endpoints_are_addresses(view: View) -> None:
         cards = _members(load_judge_card(judge.card))
     except UserError:
         return  # said by judge_fits_the_data
-    if not any(isinstance(card, LanguageModelCard) for card in cards):
+    if not any(isinstance(card, LanguageModelCard) or getattr(card, "device", None) == "server" for card in cards):
         view.warn("judge.endpoints", f"judge.endpoints does nothing: judge.card {judge.card} asks no server")
 
 
