@@ -107,6 +107,9 @@ def _flops(recipe: Recipe, kind: str, shape: Shape) -> float:
     if kind == "judge_train" and train is not None:
         made = 2 * size * train.rollouts * _row_tokens(recipe) if train.labels is None else 0.0
         return 6 * size * train.steps * train.batch_size * _judge_row_tokens(recipe, train) + made
+    if kind == "rollout":
+        groups = recipe.offline.problems if recipe.offline is not None else 0
+        return 4 * size * groups * trainer.group_size * _row_tokens(recipe)
     if kind == "judge":
         return 2 * size * _row_tokens(recipe) * (recipe.judge.measure if recipe.judge else 0)
     if kind == "train":
@@ -125,7 +128,7 @@ def _memory_gib(recipe: Recipe, kind: str, shape: Shape) -> float:
     trainer = recipe.trainer
     rows = trainer.prompts_per_step * trainer.group_size // recipe.launch.processes
     cache = rows * _row_tokens(recipe) * shape.kv_bytes_per_token(width)
-    if kind in {"judge", "eval"}:
+    if kind in {"judge", "eval", "rollout"}:
         return _BASE_GIB + (weights + (0 if only_judge(recipe) else cache)) / 2**30
     train = recipe.judge.train if recipe.judge else None
     if kind == "judge_train" and train is not None:

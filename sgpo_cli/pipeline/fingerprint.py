@@ -16,7 +16,16 @@ from sgpo_cli.recipe.cards import find_card, load_judge_card
 from sgpo_cli.recipe.judgecards import VoteCard
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
-CODE_VERSION = {"warmup": 1, "judge_train": 1, "judge": 1, "train": 1, "eval": 1, "responses": 1, "report": 1}
+CODE_VERSION = {
+    "warmup": 1,
+    "rollout": 1,
+    "judge_train": 1,
+    "judge": 1,
+    "train": 1,
+    "eval": 1,
+    "responses": 1,
+    "report": 1,
+}
 
 
 def fingerprint(kind: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -24,7 +24,10 @@ def judge_calls(recipe: Recipe, kind: str) -> int:
     if recipe.judge is None or only_judge(recipe):
         return 0
     if kind == "judge":
-        return recipe.judge.measure
+        labelled = recipe.offline.problems * recipe.trainer.group_size if recipe.offline is not None else 0
+        return recipe.judge.measure + labelled
+    if recipe.offline is not None:
+        return 0
     rollouts = recipe.trainer.steps * recipe.trainer.prompts_per_step * recipe.trainer.group_size
     asked = recipe.rescue.kind != "none" or recipe.guidance.kind == "judged"
     return rollouts if kind == "train" and asked else 0

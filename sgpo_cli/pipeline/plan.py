@@ -1,8 +1,8 @@
 """The plan: a recipe compiled to stages, before anything runs.
 
-warmup -> judge_train -> judge -> train -> eval -> report; a stage that the recipe does not need is left out. The
-compile is pure: it reads the recipe, the cards and local data, and looks at the run directory to say what would be run,
-resumed or skipped.
+warmup -> rollout -> judge_train -> judge -> train -> eval -> report; a stage that the recipe does not need is left out.
+The compile is pure: it reads the recipe, the cards and local data, and looks at the run directory to say what would be
+run, resumed or skipped.
 """
 
 from __future__ import annotations
@@ -80,14 +80,22 @@ _LATER = ("refresh_",)
 """How keys of judge.train begin that matter during RL only."""
 
 
-def _with_judge(
+_MADE = {"judge_train": "judge", "rollout": "rollouts"}
+"""What stages before judge and train leave for them."""
+
+
+def _with_made(
     before: list[PlannedStage], inputs: dict[str, str], marks: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Inputs and their fingerprints, with the judge that an earlier stage trains, if one does."""
-    trained = next((stage for stage in before if stage.kind == "judge_train"), None)
-    if trained is None:
-        return inputs, marks
-    return {**inputs, "judge": trained.outputs["judge"]}, {**marks, "judge": trained.fingerprint}
+    """Inputs and their fingerprints, with what earlier stages made: a trained judge, fixed rollouts, their labels."""
+    inputs, marks = dict(inputs), dict(marks)
+    for stage in before:
+        role = _MADE.get(stage.kind)
+        if role is not None:
+            inputs[role], marks[role] = stage.outputs[role], stage.fingerprint
+        if "labels" in stage.outputs:
+            inputs["labels"], marks["labels"] = stage.outputs["labels"], stage.fingerprint
+    return inputs, marks
 
 
 class _Compiler:
@@ -112,6 +120,8 @@ class _Compiler:
             stage = self._warmup()
             planned.append(stage)
             policy, made_by = str(self.run.stage("warmup").final), stage.fingerprint
+        if self.recipe.offline is not None:
+            planned.append(self._rollout(policy, made_by))
         if self.recipe.judge is not None and self.recipe.judge.train is not None:
             planned.append(self._judge_train(policy, made_by))
         if self.recipe.judge is not None:
@@ -177,6 +187,25 @@ class _Compiler:
             "generation": self.resolved["generation"],
         }
 
+    def _rollout(self, policy: str, made_by: str) -> PlannedStage:
+        offline = self.recipe.offline
+        assert offline is not None
+        config = {
+            **self._rollout_config(),
+            "offline": self.resolved["offline"],
+            "responses": local_content(offline.responses),
+            "problems": self._problem_count(),
+        }
+        mark = fingerprint("rollout", config, {"policy": made_by})
+        outputs = {"rollouts": str(self.run.stage("rollout").rollouts)}
+        # Shared, so that recipes that differ in how they learn do so from the very same responses.
+        home = self.root / ".shared" / mark
+        return PlannedStage("rollout", "rollout", mark, config, {"policy": policy}, outputs, home, shared=True)
+
+    def _problem_count(self) -> int:
+        """Task hops draws as many problems as the steps ask for."""
+        return self.recipe.trainer.steps * self.recipe.trainer.prompts_per_step
+
     def _judge(self, policy: str, made_by: str, before: list[PlannedStage]) -> PlannedStage:
         judge = self.recipe.judge
         assert judge is not None
@@ -188,8 +217,10 @@ class _Compiler:
             "labels": local_content(judge.floor.data) if judge.floor else None,
             **({} if only_judge(self.recipe) else self._rollout_config()),
         }
-        inputs, marks = _with_judge(before, {"policy": policy} if policy else {}, {"policy": made_by})
+        inputs, marks = _with_made(before, {"policy": policy} if policy else {}, {"policy": made_by})
         outputs = {"measures": str(self.run.stage("judge").measures)}
+        if self.recipe.offline is not None:
+            outputs["labels"] = str(self.run.stage("judge").labels)
         return self._stage("judge", config, inputs=inputs, made_by=marks, outputs=outputs)
 
     def _rollout_config(self) -> dict[str, Any]:
@@ -208,10 +239,12 @@ class _Compiler:
             refresh = self._refresh_config()
             if refresh is not None:
                 config["refresh"] = refresh
+        if self.recipe.offline is not None:
+            config["offline"] = True
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
         train = self.run.stage("train")
         outputs = {"policy": str(train.final), "metrics": str(train.metrics), "rollouts": str(train.rollouts)}
-        inputs, marks = _with_judge(before, {"policy": policy}, {"policy": made_by})
+        inputs, marks = _with_made(before, {"policy": policy}, {"policy": made_by})
         return self._stage("train", config, inputs=inputs, made_by=marks, outputs=outputs)
 
     def _refresh_config(self) -> dict[str, Any] | None:

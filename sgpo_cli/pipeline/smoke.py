@@ -121,6 +121,9 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
         changes.append("judge: measured on 16 rollouts, no floor, may abstain on all")
         changes += _shrink_judge(recipe, told["judge"])
         changes += _shrink_training(recipe, told["judge"]["train"], home)
+    if told["offline"] is not None:
+        told["offline"].update(problems=8, responses=None)
+        changes.append("offline: 8 groups, rolled out here")
     if recipe.launch.engine != "local" or recipe.launch.processes != 1:
         told["launch"].update(engine="local", processes=1)
         changes.append("launch: one local process")

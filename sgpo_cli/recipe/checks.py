@@ -16,6 +16,7 @@ from sgpo_cli.recipe.rules import (
     learned,
     method,
     model,
+    offline,
     outside,
     problems,
     rewards,
@@ -24,7 +25,7 @@ from sgpo_cli.recipe.rules import (
 from sgpo_cli.recipe.rules.view import RULES, View
 from sgpo_cli.recipe.schema import Recipe
 
-SUBJECTS = (batch, model, problems, rewards, judges, learned, method, guidance, generation, outside, trl)
+SUBJECTS = (batch, model, problems, rewards, judges, learned, method, guidance, generation, offline, outside, trl)
 """The modules whose rules are registered, by being imported."""
 
 

@@ -105,6 +105,7 @@ _RESOLVERS: dict[str, Callable[[str, Path], str]] = {
     r"data\.source": _source,
     r"judge\.card": _card("judges"),
     r"judge\.floor\.data": _file,
+    r"offline\.responses": _file,
     r"judge\.train\.model": _hub_or_local,
     r"judge\.train\.labels": _file,
     r"judge\.train\.label_with": _card("judges"),

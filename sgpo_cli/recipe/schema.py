@@ -21,6 +21,7 @@ from sgpo_cli.recipe.kinds import (
     Warmup,
     WarmupNone,
 )
+from sgpo_cli.recipe.offline import Offline as Offline
 from sgpo_cli.recipe.ranges import Range
 from sgpo_cli.recipe.scratch import Scratch as Scratch
 
@@ -260,6 +261,8 @@ class Recipe:
     """What gives an all-negative group a signal."""
     guidance: Guidance = field(default_factory=GuidanceNone)
     """What is injected at the start of rollouts."""
+    offline: Offline | None = None
+    """Fixed responses to learn from; null rolls out the policy as it learns."""
     trainer: Trainer = field(default_factory=Trainer)
     """The RL loop."""
     generation: Generation = field(default_factory=Generation)

@@ -64,6 +64,11 @@ class StageDir:
         """judge.json: the judge's figures, left by the judge stage."""
         return self.path / "judge.json"
 
+    @property
+    def labels(self) -> Path:
+        """labels.jsonl: the labelled responses of an offline recipe, left by the judge stage."""
+        return self.path / "labels.jsonl"
+
     def fingerprint(self) -> str | None:
         """The fingerprint this stage directory was made for; None when nothing began here."""
         return read_json(self.config)["fingerprint"] if self.config.exists() else None

@@ -24,6 +24,7 @@ from sgpo_cli.recipe.schema import JudgeUse, Recipe
 from sgpo_cli.runs.files import to_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import close_judge, recipe_judge
+from sgpo_cli.stages.labelling import label_stored, stored_rollouts
 from sgpo_cli.stages.measuring import Figures, measure, refuse_below_floor
 from sgpo_cli.stages.sampling import sample
 from sgpo_cli.training.problems import load_problems
@@ -96,6 +97,8 @@ def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, A
     }
     _keep(context, rows, completions, outcomes, verdicts)
     _tell(context, use, found, told)
+    if recipe.offline is not None:
+        label_stored(context, judge)
     return {"measures": str(context.dir.measures)}
 
 
@@ -129,6 +132,8 @@ def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Com
     from sgpo_cli.verify.pool import Grader
 
     recipe = context.recipe
+    if recipe.offline is not None:
+        return stored_rollouts(context, use.measure)
     size = recipe.trainer.group_size
     rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
     stopped = "stopped while the judge was measured; it starts over"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from sgpo_cli.judging.verdict import Judge
@@ -12,17 +13,21 @@ from sgpo_cli.stages.judging import close_judge, recipe_judge
 
 def run(context: StageContext) -> dict[str, Any]:
     from sgpo_cli.training.job import run_train
+    from sgpo_cli.training.stored import StoredJudge
 
     recipe = context.recipe
     use = recipe.judge
     judge: Judge | None = None
     teacher: Judge | None = None
     with ExitStack() as opened:
-        if use is not None:
+        if recipe.offline is not None:
+            labels = context.inputs.get("labels") or context.inputs["rollouts"]
+            judge = StoredJudge.read(Path(labels)) if recipe.rescue.kind != "none" else None
+        elif use is not None:
             task, processes = recipe.data.hops, recipe.launch.processes
             judge = recipe_judge(use, task=task, processes=processes, trained=context.inputs.get("judge"))
             opened.callback(close_judge, judge)
-        if use is not None and use.train is not None and use.train.refresh_every is not None:
+        if recipe.offline is None and use is not None and use.train is not None and use.train.refresh_every is not None:
             teacher = recipe_judge(use, task=recipe.data.hops, card=use.train.label_with)
             opened.callback(close_judge, teacher)
         return run_train(
@@ -32,4 +37,5 @@ def run(context: StageContext) -> dict[str, Any]:
             stage=context.dir,
             events=context.events,
             teacher=teacher,
+            stored=Path(context.inputs["rollouts"]) if recipe.offline is not None else None,
         )

@@ -35,10 +35,11 @@ from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.judge_refresh import Refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
-from sgpo_cli.training.problems import Problems, load_problems
+from sgpo_cli.training.problems import Problems, load_problems, reorder
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
+from sgpo_cli.training.stored import read_groups, rows_of
 from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
 from sgpo_cli.verify.pool import Grader
 
@@ -54,11 +55,13 @@ def run_train(
     stage: StageDir,
     events: EventWriter,
     teacher: Judge | None = None,
+    stored: Path | None = None,
 ) -> dict[str, Any]:
     """Trains `policy` as the recipe says; `stage.final` and `stage.path/best` are plain transformers folders.
 
     Goes on from the newest complete checkpoint, and ends as an uninterrupted run would have. Call it on every rank of a
-    launch; rank 0 writes. `teacher` labels rollouts for a judge that is refreshed (`judge.train.refresh_every`).
+    launch; rank 0 writes. `teacher` labels rollouts for a judge that is refreshed (`judge.train.refresh_every`);
+    `stored` holds the fixed rollouts of an offline recipe.
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
@@ -72,7 +75,7 @@ def run_train(
     _quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
-        run = _Run(recipe, policy, judge, stage, events, stack, teacher)
+        run = _Run(recipe, policy, judge, stage, events, stack, teacher, stored)
         run.go()
         return {**run.outcome(), "seconds": time.perf_counter() - started}
 
@@ -89,6 +92,7 @@ class _Run:
         events: EventWriter,
         stack: ExitStack,
         teacher: Judge | None = None,
+        stored: Path | None = None,
     ) -> None:
         self.recipe = recipe
         self.stage = stage
@@ -101,6 +105,9 @@ class _Run:
             trust_remote_code=model_card.trust_remote_code,
         )
         self.problems = load_problems(recipe)
+        self.groups = read_groups(stored, recipe.trainer.group_size) if stored is not None else None
+        if self.groups is not None:
+            self.problems = reorder(recipe, rows_of(self.groups, self.problems.rows), self.problems.heldout)
         graders = _Graders(stack)
         self.rewards = build_rewards(recipe.reward, self.problems.rows, graders)
         self.steps_right = steps_right_of(recipe.data.hops) if recipe.data.source == "hops" else None
@@ -135,6 +142,7 @@ class _Run:
             on_batch=self.ledger.on_batch,
             steps_right=self.steps_right,
             guide=self.guide,
+            stored=self.groups,
         )
         self.heldout = self._heldout(graders)
         self.refresher = self._refresher(judge, teacher)

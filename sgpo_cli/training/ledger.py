@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sgpo_cli.methods.advantages import ZERO_ADVANTAGE
@@ -192,6 +193,7 @@ def metrics_row(
             "abstained": sum(rollout.abstained for rollout in rows),
             "fallback": batch.fallback,
         },
+        **({} if batch.drift is None else {"drift": asdict(batch.drift)}),
         "heldout": heldout,
         "heldout_start": heldout_start,
         "trl": trl,

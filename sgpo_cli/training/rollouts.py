@@ -128,6 +128,19 @@ class GuidanceFigures:
     """The next length is a multiple of this one, so that one which rounds to nothing does not come back by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far the policy is from the one that made fixed rollouts, over the tokens of a batch, before its updates.
+
+    `ratio`: mean importance ratio; `log_ratio`: mean size of its logarithm; `outside`: share of tokens whose ratio is
+    outside the clip range, so that one of the two signs of advantage moves them no further.
+    """
+
+    ratio: float
+    log_ratio: float
+    outside: float
+
+
 @dataclass(slots=True)
 class Batch:
     """All rollouts of one step, group by group, after rewards, verdicts and advantages."""
@@ -146,6 +159,8 @@ class Batch:
     """Too many abstentions: the step is plain GRPO."""
     guidance: GuidanceFigures | None = None
     """None in a run without guidance."""
+    drift: Drift | None = None
+    """None where rollouts are the policy's own."""
 
     def groups(self) -> list[list[Rollout]]:
         g = self.group_size

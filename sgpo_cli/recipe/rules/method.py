@@ -12,7 +12,8 @@ _NEEDS_JUDGE = ("stepwise",)
 @reads("rescue", "judge", "guidance")
 def stepwise_needs_a_judge(view: View) -> None:
     recipe = view.recipe
-    if recipe.rescue.kind in _NEEDS_JUDGE and recipe.judge is None:
+    labelled = recipe.offline is not None and recipe.offline.responses is not None
+    if recipe.rescue.kind in _NEEDS_JUDGE and recipe.judge is None and not labelled:
         what = f"rescue {recipe.rescue.kind} needs a judge to find the first wrong step, and there is none"
         fix = "add judge: {card: NAME} (sgpo list judges names them), or write rescue: {kind: none}"
         view.error(view.blame("rescue.kind", "judge"), what, fix)
