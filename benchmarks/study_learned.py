@@ -3,14 +3,16 @@
     python benchmarks/study_learned.py [--seeds 0 1 2] [--jobs 1] [--root study] [--write docs/results.md]
 
 Runs the shipped recipes through `sgpo train`. Each seed has a judge of its own (`judge.train.seed`), taught on 2,000
-other rollouts of the one warm start. The runs of `tiny_grpo` are those of study_tiny.py: finished runs under --root are
-not run again. The judge is measured on 1,024 rollouts of 128 held-out problems before RL.
+other rollouts of the one warm start. GRPO's figures are those that study_tiny.py wrote into docs/results.md, from the
+same warm start and seeds; `--grpo` runs it again. Finished runs under --root are not run again. The judge is measured
+on 1,024 rollouts of 128 held-out problems before RL.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,12 @@ REFRESHED = Arm("SGPO, learned judge, refreshed", "tiny_sgpo_learned", ("judge.t
 def seeded(arm: Arm, seed: int) -> Arm:
     """The arm with a judge of that seed."""
     return arm if arm is GRPO else replace(arm, overrides=(*arm.overrides, f"judge.train.seed={seed}"))
+
+
+def grpo_finals(results: Path) -> list[float]:
+    """GRPO's final accuracies, each seed, from the table of study_tiny.py."""
+    [row] = re.findall(r"^\| GRPO, lr 3e-4 \| ([\d. /]+) \|", results.read_text(), flags=re.MULTILINE)
+    return [float(value) for value in row.split("/")]
 
 
 def read(path: Path) -> Any:
@@ -79,15 +87,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--root", type=Path, default=Path("study"))
     parser.add_argument("--without-refresh", action="store_true", help="leave the refreshed judge out")
+    parser.add_argument("--grpo", action="store_true", help="run GRPO too")
     parser.add_argument("--write", type=Path, default=Path("docs/results.md"))
     asked = parser.parse_args()
     asked.root.mkdir(parents=True, exist_ok=True)
-    arms = [LEARNED, GRPO, *([] if asked.without_refresh else [REFRESHED])]
+    arms = [LEARNED, *([] if asked.without_refresh else [REFRESHED]), *([GRPO] if asked.grpo else [])]
     with ThreadPoolExecutor(asked.jobs) as pool:
         made = {arm: {s: pool.submit(train, seeded(arm, s), s, asked.root) for s in asked.seeds} for arm in arms}
         runs = {arm: {seed: run.result() for seed, run in found.items()} for arm, found in made.items()}
     results: dict[Arm, list[Figures]] = {arm: [figures(run) for run in found.values()] for arm, found in runs.items()}
-    learned, grpo = [r.final for r in results[LEARNED]], [r.final for r in results[GRPO]]
+    learned = [r.final for r in results[LEARNED]]
+    grpo = [r.final for r in results[GRPO]] if asked.grpo else grpo_finals(asked.write)
     lines = [
         *judges(runs[LEARNED]),
         "",
