@@ -82,13 +82,13 @@ def row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def put(document: Path, table: str) -> None:
+def put(document: Path, table: str, marks: tuple[str, str] = MARKS) -> None:
     """Replaces what stands between the marks."""
     text = document.read_text()
-    begin, end = (text.find(mark) for mark in MARKS)
+    begin, end = (text.find(mark) for mark in marks)
     if begin < 0 or end < begin:
-        sys.exit(f"{document} has no {MARKS[0]} ... {MARKS[1]}")
-    write_text(document, f"{text[:begin]}{MARKS[0]}\n{table}\n{text[end:]}")
+        sys.exit(f"{document} has no {marks[0]} ... {marks[1]}")
+    write_text(document, f"{text[:begin]}{marks[0]}\n{table}\n{text[end:]}")
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from sgpo_cli.data import hops
-from sgpo_cli.judging import label_formats
+from sgpo_cli.judging.labelling import formats
 from sgpo_cli.recipe.schema import HopsTask
 
 PAIRS = "jsonl:jsonl,parquet:parquet,jsonl:parquet,parquet:folder,jsonl:stepwise"
@@ -111,7 +111,7 @@ def _resident(pid: int) -> int:
 def check(out: Path, kind: str, schema: str, count: int) -> None:
     """Every row is there, in order, unchanged, with its verdict."""
     seen = 0
-    for given, row in zip(rows(count), label_formats.read(out, kind), strict=True):  # type: ignore[arg-type]
+    for given, row in zip(rows(count), formats.read(out, kind), strict=True):  # type: ignore[arg-type]
         seen += 1
         wrong = given["first_error"]
         if schema == "stepwise":

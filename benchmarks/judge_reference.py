@@ -1,6 +1,6 @@
 """How good the shipped `reference` judge is, next to `arithmetic` on the same rows: the table of docs/judges.md.
 
-    python benchmarks/judge_reference.py DATA_DIR
+    python benchmarks/judge_reference.py DATA_DIR [--write docs/judges.md]
 
 Takes the rows of DATA_DIR's steps_*.jsonl whose problem is, letter for letter and digit for digit, one of another file
 there that has a `solution`, and so a reference. The judge was made on one half of them (by the hash of the id); both
@@ -18,13 +18,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from judge_arithmetic import cell, row
+from judge_arithmetic import cell, put, row
 
 from sgpo_cli.judging.measure import Tally
 from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.verdict import Judge, Solution
 from sgpo_cli.runs.files import read_jsonl
 
+MARKS = ("<!-- judge_reference: begin -->", "<!-- judge_reference: end -->")
 HALVES = ("made on", "held out")
 COLUMNS = ("file", "half", "rows", "judge", "acc_error", "acc_correct", "F1", "abstained", "commonest step")
 FEWEST = 50
@@ -99,13 +100,17 @@ def lines(path: Path, known: dict[str, tuple[str, str | None]], judges: list[Jud
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--write", type=Path, help="the document whose table is replaced")
     asked = parser.parse_args()
     known = references(asked.data)
     judges = [load_judge(kind, {}) for kind in ("arithmetic", "reference")]
     body = [line for path in sorted(asked.data.glob("steps_*.jsonl")) for line in lines(path, known, judges)]
     if not body:
         sys.exit(f"no steps_*.jsonl in {asked.data} with problems of another file there that has solutions")
-    print("\n".join([row(COLUMNS), row(["---"] * len(COLUMNS)), *body]))
+    table = "\n".join([row(COLUMNS), row(["---"] * len(COLUMNS)), *body])
+    print(table)
+    if asked.write is not None:
+        put(asked.write, table, MARKS)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 # What two runs of the same recipe may differ in: how long things took.
-_TIMES = {"seconds", "time", "step_time"}
+_TIMES = {"seconds", "waited", "time", "step_time"}
 
 
 def untimed(value: Any) -> Any:

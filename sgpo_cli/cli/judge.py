@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sgpo_cli.cli.judge_input import Opener, Source
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.live import progress
-    from sgpo_cli.judging.label import Output
-    from sgpo_cli.judging.label_columns import LabelColumns
-    from sgpo_cli.judging.label_counts import LabelSummary, Progress
+    from sgpo_cli.judging.labelling.columns import LabelColumns
+    from sgpo_cli.judging.labelling.counts import LabelSummary, Progress
+    from sgpo_cli.judging.labelling.label import Output
 
 
 def judge(
@@ -71,8 +71,9 @@ def judge(
     from sgpo_cli.cli.judge_input import Opener, Source, check_use, find_input
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.live import progress
-    from sgpo_cli.judging.label import Output
-    from sgpo_cli.judging.label_columns import LabelColumns
+    from sgpo_cli.display.words import plural
+    from sgpo_cli.judging.labelling.columns import LabelColumns
+    from sgpo_cli.judging.labelling.label import Output
     from sgpo_cli.recipe.schema import HopsTask
 
     screen = Screen.open(as_json=as_json)
@@ -96,10 +97,6 @@ def judge(
     else:
         _refuse("without --engine ray", {"--workers": workers})
     check_use(judge_name, endpoints=endpoint or [], store=store)
-    if engine == "ray" and shard != "0/1":
-        raise UserError("--engine ray divides the rows by itself", fix="leave --shard out")
-    if engine == "local" and workers is not None:
-        raise UserError("--workers means nothing without --engine ray", fix="several processes: --shard 0/4 ... 3/4")
     name, task = find_input(sources[0] if sources else None, screen)
     source = replace(wanted, name=name)
     opened = Opener(judge_name, task or HopsTask(), tuple(endpoint or ()), store)
@@ -108,7 +105,8 @@ def judge(
     _tell(summary, output, f"{judge_name} on {name}", screen)
     if summary.counts.failed:
         again = "asks again for these only" if opened.keeps else "asks again for every row"
-        screen.warn(f"{summary.counts.failed:,} verdicts failed", fix=f"the same command with --overwrite {again}")
+        failed = plural(summary.counts.failed, "verdict")
+        screen.warn(f"{failed} failed", fix=f"the same command with --overwrite {again}")
     _show(output, source.columns, examples, screen)
 
 
@@ -121,8 +119,8 @@ def _label(
     workers: int | None,
     on_progress: Callable[[Progress], None],
 ) -> LabelSummary:
-    from sgpo_cli.judging.label import label
-    from sgpo_cli.judging.label_ray import Cluster, label_with_ray
+    from sgpo_cli.judging.labelling.cluster import Cluster, label_with_ray
+    from sgpo_cli.judging.labelling.label import label
     from sgpo_cli.runs import stops
     from sgpo_cli.stages.judging import close_judge
 
@@ -155,7 +153,7 @@ def _refuse(where: str, told: Mapping[str, object]) -> None:
 
 
 def _merge(shards: list[str], output: Output, examples: int, screen: Screen) -> None:
-    from sgpo_cli.judging.label_merge import merge
+    from sgpo_cli.judging.labelling.merge import merge
 
     if not shards:
         raise UserError("no shards to merge", fix="sgpo judge --merge labels-*.jsonl --out labels.jsonl")
@@ -204,8 +202,8 @@ def _show(output: Output, columns: LabelColumns, examples: int, screen: Screen) 
 
     from sgpo_cli.display.steps import legend_text, render_steps
     from sgpo_cli.display.words import visible
-    from sgpo_cli.judging.label_formats import read
-    from sgpo_cli.judging.label_shape import as_verdict
+    from sgpo_cli.judging.labelling.formats import read
+    from sgpo_cli.judging.labelling.shape import as_verdict
 
     rows = list(islice(read(output.path, output.kind), 1000))
     if output.schema == "stepwise":

@@ -12,8 +12,8 @@ from sgpo_cli.errors import UserError
 
 if TYPE_CHECKING:
     from sgpo_cli.display.console import Screen
-    from sgpo_cli.judging.label_columns import LabelColumns
-    from sgpo_cli.judging.label_items import Rows
+    from sgpo_cli.judging.labelling.columns import LabelColumns
+    from sgpo_cli.judging.labelling.items import Rows
     from sgpo_cli.judging.verdict import Judge
     from sgpo_cli.recipe.judgecards import JudgeCard
     from sgpo_cli.recipe.schema import HopsTask
@@ -35,7 +35,7 @@ class Source:
 
     def open(self) -> Rows:
         """By what is there: a JSON-lines or parquet file, a folder that `datasets` saved or can read, a hub id."""
-        from sgpo_cli.judging.label_hub import Saved, Streamed, is_saved
+        from sgpo_cli.judging.labelling.hub import Saved, Streamed, is_saved
 
         path = Path(self.name).expanduser()
         if path.is_dir():
@@ -50,8 +50,8 @@ class Source:
         return self._file(path)
 
     def _file(self, path: Path) -> Rows:
-        from sgpo_cli.judging.label_jsonl import JsonLines
-        from sgpo_cli.judging.label_parquet import Parquet
+        from sgpo_cli.judging.labelling.jsonl import JsonLines
+        from sgpo_cli.judging.labelling.parquet import Parquet
 
         if self.name == "-":
             raise UserError("rows are not read from a pipe: a killed job could not go on", fix="write them to a file")
@@ -122,7 +122,7 @@ class Opener:
         from dataclasses import asdict
 
         from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
-        from sgpo_cli.recipe.cards import find_card
+        from sgpo_cli.recipe.find import find_card
         from sgpo_cli.recipe.judgecards import ProcessRewardCard
 
         cards = [content_hash(find_card("judges", name)) for name, _ in _cards(self.card)]

@@ -8,7 +8,7 @@ import typer
 
 from sgpo_cli.cli.options import Json
 from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.cards import Kind
+from sgpo_cli.recipe.find import Kind
 
 CARDS: tuple[Kind, ...] = ("recipes", "judges", "evals")
 KINDS = (*CARDS, "runs")
@@ -23,7 +23,7 @@ def list_cards(
 
     from sgpo_cli.display.console import Screen
     from sgpo_cli.display.tables import cards_table, runs_json, runs_table
-    from sgpo_cli.recipe.cards import list_cards as cards_of
+    from sgpo_cli.recipe.find import list_cards as cards_of
     from sgpo_cli.runs.rundir import list_runs
 
     if kind is not None and kind not in KINDS:

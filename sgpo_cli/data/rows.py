@@ -239,7 +239,7 @@ def without_long(rows: Sequence[Row], most: int | None, lengths: Lengths | None)
     Raises:
         UserError: every row is longer.
     """
-    if most is None or lengths is None:
+    if most is None or lengths is None or not rows:
         return list(rows), []
     counted = lengths(rows)
     kept = [row for row, count in zip(rows, counted, strict=True) if count <= most]

@@ -62,7 +62,8 @@ def usage_text(usage: Mapping[str, Any] | None) -> str | None:
     parts = [f"{words.number(usage['calls'])} calls"]
     parts += [f"{words.number(usage[key])} {key}" for key in ("cached", "failed", "repaired") if usage.get(key)]
     if usage.get("input_tokens") or usage.get("output_tokens"):
-        parts.append(f"{tokens(usage.get('input_tokens'))} tokens in, {tokens(usage.get('output_tokens'))} out")
+        had = f" ({tokens(usage['cached_tokens'])} cached)" if usage.get("cached_tokens") else ""
+        parts.append(f"{tokens(usage.get('input_tokens'))} tokens in{had}, {tokens(usage.get('output_tokens'))} out")
     if usage.get("cost") is not None:
         parts.append(f"cost {usage['cost']:.4g}")
     return ", ".join(parts)
@@ -94,8 +95,8 @@ def tokens(count: float | None) -> str:
 def total_usage(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """What judging cost over the rows of metrics.jsonl; None in a run whose judge asks no server."""
     told = [row["judge"] for row in rows if row.get("judge")]
-    keys = ("calls", "cached", "failed", "repaired", "input_tokens", "output_tokens", "seconds", "waited")
-    total: dict[str, Any] = {key: sum(one.get(key) or 0 for one in told) for key in keys}
+    keys = ("calls", "cached", "failed", "repaired", "input_tokens", "cached_tokens", "output_tokens")
+    total: dict[str, Any] = {key: sum(one.get(key) or 0 for one in told) for key in (*keys, "seconds", "waited")}
     costs = [one["cost"] for one in told if one.get("cost") is not None]
     total["cost"] = sum(costs) if costs else None
     total["fallback"] = sum(bool(one.get("fallback")) for one in told)

@@ -49,7 +49,7 @@ def _cost(usage: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if not usage:
         return []
     calls = [f"{words.plural(usage['calls'], 'request')}"]
-    calls += [f"{usage[key]:,} verdicts {key}" for key in ("cached", "repaired", "failed") if usage[key]]
+    calls += [f"{words.plural(usage[key], 'verdict')} {key}" for key in ("cached", "repaired", "failed") if usage[key]]
     cached = f" ({usage['cached_tokens']:,} cached)" if usage["cached_tokens"] else ""
     lines = [("calls", ", ".join(calls))]
     if usage["input_tokens"] or usage["output_tokens"]:

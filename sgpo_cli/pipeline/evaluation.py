@@ -10,7 +10,8 @@ from typing import Any
 from sgpo_cli.errors import Interrupted, UserError
 from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
 from sgpo_cli.pipeline.launch import Launcher, in_child
-from sgpo_cli.recipe.cards import find_card, load_eval_card
+from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.load import load_recipe, to_dict
 from sgpo_cli.recipe.schema import Benchmark, Launch, Model, Recipe
 from sgpo_cli.runs.events import Event

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sgpo_cli.recipe.cards import find_card, load_judge_card
+from sgpo_cli.recipe.cards import load_judge_card
+from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.judgecards import VoteCard
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.

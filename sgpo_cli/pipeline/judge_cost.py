@@ -7,11 +7,11 @@ from typing import Any
 
 from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.pipeline.architecture import Shape, on_accelerator, shape_of
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, LearnedCard, ProcessRewardCard, VoteCard
 from sgpo_cli.recipe.judgetraining import JudgeTrain
 from sgpo_cli.recipe.only_judge import only_judge
-from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.schema import Model, Recipe
 
 _SPECIAL_TOKENS = 5  # of task hops: pad, begin, end, unknown, and the answer's marker
@@ -193,4 +193,5 @@ def judge_warnings(recipe: Recipe, *, online: bool) -> list[Mistake]:
             wrong += judge.probe() if isinstance(judge, Remote) else []
         finally:
             close_judge(judge)
-    return [Mistake(line, where="judge.card", fix="start the server, or set judge.endpoints") for line in wrong]
+    fix = "start the server, or name what it serves in the card; another server: judge.endpoints=[http://HOST:PORT/v1]"
+    return [Mistake(line, where="judge.card", fix=fix) for line in wrong]

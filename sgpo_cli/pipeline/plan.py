@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, judge_content, local_content
-from sgpo_cli.recipe.cards import find_card, load_eval_card, load_judge_card
+from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
+from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.load import LoadedRecipe
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe

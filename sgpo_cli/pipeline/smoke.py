@@ -14,11 +14,11 @@ from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
 from sgpo_cli.pipeline.judge_cost import language_models, members
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.only_judge import only_judge
-from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.rules.trl import TUNED
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
@@ -82,7 +82,8 @@ def _write_rows(path: Path, columns: Columns, count: int) -> None:
     for index in range(count):
         a, b = 3 + index, 4 + 2 * index
         row: dict[str, Any] = {columns.problem: f"What is {a} + {b}?"}
-        solution = f"Step 1: {a} + {b} = {a + b}.\nStep 2: The answer is $\\boxed{{{a + b}}}$."
+        # Guidance may give the first line, which does not tell the answer and fits 16 tokens of a byte each.
+        solution = f"Add {a} and {b}.\n{a} + {b} = {a + b}.\nThe answer is $\\boxed{{{a + b}}}$."
         if columns.solution:
             row[columns.solution] = solution
         if columns.answer and columns.answer not in row:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sgpo_cli.errors import Mistake, RecipeError, UserError
 from sgpo_cli.recipe import overrides as overrides_
-from sgpo_cli.recipe.cards import find_card
+from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.interpolate import escape, interpolate
 from sgpo_cli.recipe.nodes import Findings, Node, Place, merge, shown, walk
 from sgpo_cli.recipe.paths import resolve_paths

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.cards import Kind, find_card, is_path
+from sgpo_cli.recipe.find import Kind, find_card, is_path
 from sgpo_cli.recipe.lookup import listed, look
 from sgpo_cli.recipe.nodes import Findings, Node, shown, walk
 from sgpo_cli.recipe.words import nearest

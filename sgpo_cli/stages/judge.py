@@ -26,8 +26,8 @@ from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import close_judge, recipe_judge
 from sgpo_cli.stages.labelling import label_stored, stored_rollouts
 from sgpo_cli.stages.measuring import Figures, measure, refuse_below_floor
+from sgpo_cli.stages.policy import open_problems
 from sgpo_cli.stages.sampling import sample
-from sgpo_cli.training.problems import load_problems
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -108,7 +108,8 @@ def _refuse_unreachable(card: str, judge: Judge) -> None:
     if wrong:
         raise RunFailed(
             f"judge {card} cannot be asked: {'; '.join(wrong)}",
-            fix="start its server (docs/judges.md), or name another: judge.endpoints=[http://HOST:PORT/v1]",
+            fix="start its server, or name what it serves in the card (docs/judges.md); another server: "
+            "judge.endpoints=[http://HOST:PORT/v1]",
         )
 
 
@@ -135,7 +136,7 @@ def _roll_out(context: StageContext, use: JudgeUse) -> tuple[list[Row], list[Com
     if recipe.offline is not None:
         return stored_rollouts(context, use.measure)
     size = recipe.trainer.group_size
-    rows = [row for row in _problems(recipe, -(-use.measure // size)) for _ in range(size)]
+    rows = [row for row in _problems(context, -(-use.measure // size)) for _ in range(size)]
     stopped = "stopped while the judge was measured; it starts over"
     completions = sample(context, rows, seed=recipe.seed, stopped=stopped)
     with ExitStack() as graders:
@@ -164,9 +165,9 @@ def _keep(
     write_text(context.dir.rollouts, "\n".join(lines) + "\n")
 
 
-def _problems(recipe: Recipe, count: int) -> list[Row]:
+def _problems(context: StageContext, count: int) -> list[Row]:
     """Held-out problems first, for they are the same whatever the seed."""
-    problems = load_problems(recipe)
+    problems = open_problems(context)
     return [*problems.heldout, *problems.rows][:count]
 
 

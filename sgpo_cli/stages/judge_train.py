@@ -24,11 +24,12 @@ from sgpo_cli.judging.verdict import Solution
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import LearnedCard
 from sgpo_cli.recipe.judgetraining import JudgeTrain
-from sgpo_cli.recipe.schema import JudgeUse, Recipe
+from sgpo_cli.recipe.schema import JudgeUse
 from sgpo_cli.recipe.yamlio import dump
 from sgpo_cli.runs.files import read_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import close_judge, recipe_judge
+from sgpo_cli.stages.policy import open_problems
 from sgpo_cli.stages.sampling import sample
 
 _PROBLEM_SEED = 500_000
@@ -90,7 +91,7 @@ def _labels(context: StageContext, use: JudgeUse, train: JudgeTrain) -> dict[str
 def _labelled_rollouts(context: StageContext, use: JudgeUse, train: JudgeTrain) -> tuple[Labels, str, int]:
     """Rollouts of the policy, each of another problem where there are enough: labels of many problems teach more."""
     assert train.label_with is not None
-    rows = _problems(context.recipe, train)
+    rows = _problems(context, train)
     stopped = "stopped while rollouts were made for the judge; they start over"
     completions = sample(context, rows, seed=train.seed, stopped=stopped)
     solutions = [
@@ -108,14 +109,13 @@ def _labelled_rollouts(context: StageContext, use: JudgeUse, train: JudgeTrain) 
     return as_labels(solutions, verdicts), f"rollouts labelled by {train.label_with}", len(solutions)
 
 
-def _problems(recipe: Recipe, train: JudgeTrain) -> Sequence[Row]:
+def _problems(context: StageContext, train: JudgeTrain) -> Sequence[Row]:
+    recipe = context.recipe
     if recipe.data.source == "hops":
         from sgpo_cli.data.hops import problems
 
         return problems(recipe.data.hops, train.rollouts, _PROBLEM_SEED + train.seed, "train")
-    from sgpo_cli.training.problems import load_problems
-
-    rows = load_problems(recipe).rows
+    rows = open_problems(context).rows
     rng = random.Random(f"judge problems {train.seed}")
     chosen: list[Row] = []
     while len(chosen) < train.rollouts:

@@ -6,21 +6,21 @@ from pathlib import Path
 
 from sgpo_cli.data.rows import Row
 from sgpo_cli.generation.engine import Completion
-from sgpo_cli.judging.label import Output, label
-from sgpo_cli.judging.label_counts import Progress
-from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.labelling.counts import Progress
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.label import Output, label
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.outcomes import classify
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import read_jsonl, to_json, write_text
 from sgpo_cli.stages.context import StageContext
-from sgpo_cli.training.problems import load_problems
+from sgpo_cli.stages.policy import open_problems
 
 
 def stored_rollouts(context: StageContext, wanted: int) -> tuple[list[Row], list[Completion], list[int | None]]:
     """The first groups that stage `rollout` made, of at least `wanted` rollouts, as the judge is measured on them."""
     size = context.recipe.trainer.group_size
-    known = {row.id: row for row in load_problems(context.recipe).rows}
+    known = {row.id: row for row in open_problems(context).rows}
     rows: list[Row] = []
     completions: list[Completion] = []
     outcomes: list[int | None] = []
@@ -38,7 +38,7 @@ def label_stored(context: StageContext, judge: Judge) -> None:
     with `steps` and `verdict`. Goes on after a kill without judging a row twice."""
     recipe, size = context.recipe, context.recipe.trainer.group_size
     every = getattr(recipe.rescue, "when", "all_negative") == "all_incorrect"
-    known = {row.id: row for row in load_problems(recipe).rows}
+    known = {row.id: row for row in open_problems(context).rows}
     asked: list[str] = []
     group: list[dict[str, object]] = []
     for row in read_jsonl(Path(context.inputs["rollouts"])):

@@ -9,7 +9,7 @@ from typing import Any
 
 from sgpo_cli.data.hops import first_wrong_step
 from sgpo_cli.errors import RunFailed
-from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.labelling.jsonl import JsonLines
 from sgpo_cli.judging.learned.closeness import Closeness, closeness
 from sgpo_cli.judging.learned.rows import read_rows
 from sgpo_cli.judging.measure import Measures, processbench

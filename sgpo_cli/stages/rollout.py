@@ -23,8 +23,7 @@ from sgpo_cli.methods.outcomes import classify
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import JsonLines, keep_jsonl, read_jsonl
 from sgpo_cli.stages.context import StageContext
-from sgpo_cli.stages.policy import open_engine
-from sgpo_cli.training.problems import load_problems
+from sgpo_cli.stages.policy import open_engine, open_problems
 
 _BATCH = 256
 _STOPPED = "stopped between two batches of rollouts; those so far are kept"
@@ -51,7 +50,7 @@ def run(context: StageContext) -> dict[str, Any]:
     offline = recipe.offline
     assert offline is not None
     engine, ask = open_engine(context, top_k=recipe.generation.top_k)
-    rows = load_problems(recipe).rows[: offline.problems]
+    rows = open_problems(context).rows[: offline.problems]
     chosen: Sequence[tuple[Row, list[Made] | None]] = [(row, None) for row in rows]
     if offline.responses is not None:
         eos = engine.tokenizer.eos_token_id

@@ -13,11 +13,11 @@ from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import UserError
 from sgpo_cli.generation.prompts import Prompt
 from sgpo_cli.methods.guidance.allocate import guided_count, is_guided
-from sgpo_cli.methods.guidance.cut import CutReason
 from sgpo_cli.methods.guidance.schedule import Schedule
 from sgpo_cli.methods.guidance.signal import GroupSeen, summarise
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.training.rollouts import Batch, GuidanceFigures, Rollout
+from sgpo_cli.training.trace_warnings import cut_warnings
 from sgpo_cli.training.traces import Start, Trace, read_trace
 
 if TYPE_CHECKING:
@@ -117,37 +117,15 @@ def _seen(rows: list[Rollout]) -> GroupSeen:
     )
 
 
-_WHY: dict[CutReason, str] = {
-    "no_trace": "have no solution, so their guided rollouts start from nothing",
-    "short_trace": "have solutions shorter than guidance.length",
-    "answer": "have solutions whose beginning is too short to give guidance.length of it without the answer",
-    "budget": "have solutions that do not fit trainer.max_completion_length at guidance.length",
-}
-
-
 def look_at_traces(guide: Guide, rows: Sequence[Row], prompts: Sequence[Prompt]) -> list[str]:
-    """Cuts every row's trace at the recipe's first length; what to warn of, each with the first row's id.
+    """Cuts every row's trace at the recipe's first length; what to warn of.
 
     Raises:
         UserError: no row has anything to start from, or a solution cannot be injected at all (its row is named).
     """
-    found: dict[CutReason, list[str]] = {}
-    given = False
     length = float(guide.config.length)
-    for row, prompt in zip(rows, prompts, strict=True):
-        start = guide.trace(row.id, prompt, row.solution, row.answer).start(length, guide.config, guide.budget)
-        given = given or bool(start.ids)
-        if start.cut is not None and start.cut.reason is not None:
-            found.setdefault(start.cut.reason, []).append(row.id)
-    if length and not given:
-        unit = guide.config.unit
-        raise UserError(
-            f"no row's solution gives guidance anything to start from (the first is row {rows[0].id!r})",
-            where="guidance",
-            fix="check data.columns.solution" + ("; or write guidance.unit: tokens" if unit == "steps" else ""),
-        )
-    return [
-        f"guidance: {len(ids):,} of {len(rows):,} rows {_WHY[reason]}; they get what there is "
-        f"(the first is row {ids[0]!r})"
-        for reason, ids in found.items()
+    starts = [
+        guide.trace(row.id, prompt, row.solution, row.answer).start(length, guide.config, guide.budget)
+        for row, prompt in zip(rows, prompts, strict=True)
     ]
+    return cut_warnings(guide.config, rows, starts)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from datasets.utils.logging import disable_progress_bar
-from transformers.utils import logging as transformers_logging
 
 from sgpo_cli.data import hops
-from sgpo_cli.errors import Interrupted, UserError
+from sgpo_cli.errors import Interrupted
 from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
-from sgpo_cli.generation.prompts import Prompt, fill, prompt_ids, render
+from sgpo_cli.generation.prompts import Prompt, fill, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
-from sgpo_cli.judging.learned.judge import LearnedJudge
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.guidance import load_guidance
@@ -33,18 +27,17 @@ from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
-from sgpo_cli.training.judge_refresh import Refresher
+from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
+from sgpo_cli.training.long_problems import left_out_words, look_at_lengths, may_exceed, prompt_lengths
 from sgpo_cli.training.problems import Problems, load_problems, reorder
+from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.stored import read_groups, rows_of
 from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
 from sgpo_cli.verify.pool import Grader
-
-_LOOKED_AT = 2000
-"""Prompts measured before the first step; enough to meet a long one, few enough to take no time."""
 
 
 def run_train(
@@ -72,7 +65,7 @@ def run_train(
         RunFailed: a non-finite reward or loss, or a judge that abstains too often under `then: stop`.
         Interrupted: a stop was asked for; a checkpoint is saved.
     """
-    _quiet()
+    quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
         run = _Run(recipe, policy, judge, stage, events, stack, teacher, stored)
@@ -104,7 +97,8 @@ class _Run:
             revision=model_card.revision,
             trust_remote_code=model_card.trust_remote_code,
         )
-        self.problems = load_problems(recipe)
+        self.lengths = prompt_lengths(model_card, recipe.data.prompt, self.tokenizer)
+        self.problems = load_problems(recipe, self.lengths)
         self.groups = read_groups(stored, recipe.trainer.group_size) if stored is not None else None
         if self.groups is not None:
             self.problems = reorder(recipe, rows_of(self.groups, self.problems.rows), self.problems.heldout)
@@ -126,7 +120,7 @@ class _Run:
         self.ledger = Ledger(stage, events, recipe.trainer.steps, writes=self.writes)
         stack.callback(self.ledger.close)
         abstentions = recipe.judge
-        prompts = self._prompts(self.problems)
+        prompts = self._prompts()
         self.guide = self._guide(prompts)
         self.trainer = SgpoTrainer(
             model=self.model,
@@ -148,7 +142,7 @@ class _Run:
         self.refresher = self._refresher(judge, teacher)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
-        _silence_printing(self.trainer)
+        silence_printing(self.trainer)
 
     @property
     def position(self) -> Position | None:
@@ -195,50 +189,26 @@ class _Run:
 
     def _refresher(self, judge: Judge | None, teacher: Judge | None) -> Refresher | None:
         """What lets a trained judge follow the policy, standing where the checkpoint left it."""
-        train = self.recipe.judge.train if self.recipe.judge is not None else None
-        if train is None or train.refresh_every is None:
-            return None
-        assert isinstance(judge, LearnedJudge) and teacher is not None
-        trainer = self.recipe.trainer
-        refresher = Refresher(
-            judge,
-            teacher,
-            train,
-            stage=self.stage,
-            events=self.events,
-            rows={row.problem: row for row in self.problems.rows},
-            wait=self.trainer.accelerator.wait_for_everyone,
-            writes=self.writes,
-            keep_steps=(trainer.keep + 1) * trainer.save_every,
-        )
-        refresher.restore(self.position.step if self.position else 0)
+        rows = {row.problem: row for row in self.problems.rows}
+        wait = self.trainer.accelerator.wait_for_everyone
+        refresher = open_refresher(self.recipe, judge, teacher, self.stage, self.events, rows, wait, self.writes)
+        if refresher is not None:
+            refresher.restore(self.position.step if self.position else 0)
         return refresher
 
-    def _prompts(self, problems: Problems) -> list[Prompt]:
-        prompts = [self._prompt(row.problem) for row in problems.rows]
-        self._look_at_long_prompts(prompts)
-        return prompts
-
-    def _look_at_long_prompts(self, prompts: list[Prompt]) -> None:
-        """Looks at the longest prompts before the first step: what cannot fit is an error, else a warning."""
-        order = sorted(range(len(prompts)), key=lambda i: -len(str(prompts[i])))[:_LOOKED_AT]
-        lengths = [len(ids) for ids in prompt_ids([prompts[i] for i in order], self.tokenizer)]
-        longest = max(lengths)
-        row = self.problems.rows[order[lengths.index(longest)]]
+    def _prompts(self) -> list[Prompt]:
+        """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
+        problems, recipe = self.problems, self.recipe
+        if recipe.data.max_problem_tokens is not None:
+            self._warn(left_out_words(problems.left_out, len(problems.rows), recipe.data.max_problem_tokens))
         context = self.model.config.get_text_config().max_position_embeddings
-        answer = self.recipe.trainer.max_completion_length
-        if longest >= context:
-            raise UserError(
-                f"the problem of row {row.id!r} has {longest:,} tokens, and the model reads at most {context:,}",
-                where="data.source",
-                fix="leave such rows out",
-            )
-        if longest + answer > context:
-            self.events.emit(
-                "warning",
-                what=f"prompts of up to {longest} tokens (row {row.id!r}) and answers of {answer} do not fit "
-                f"the model's {context} positions",
-            )
+        suspects = may_exceed(problems.rows, self.lengths, context - recipe.trainer.max_completion_length)
+        self._warn(look_at_lengths(recipe, suspects, self.lengths(suspects), context))
+        return [self._prompt(row.problem) for row in problems.rows]
+
+    def _warn(self, what: str | None) -> None:
+        if what is not None:
+            self.events.emit("warning", what=what)
 
     def _prompt(self, problem: str) -> Prompt:
         model = self.recipe.model
@@ -337,21 +307,3 @@ def _dataset(problems: Problems, prompts: list[Prompt]) -> Dataset:
         for number, (row, prompt) in enumerate(zip(problems.rows, prompts, strict=True))
     ]
     return Dataset.from_list(rows).select(problems.order)
-
-
-def _quiet() -> None:
-    """TRL's and transformers' remarks to programmers are no news to the person at the screen."""
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    for name in ("transformers", "trl", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
-
-
-def _silence_printing(trainer: SgpoTrainer) -> None:
-    """transformers prints every log line; the ledger is where they are kept."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)

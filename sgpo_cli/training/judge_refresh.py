@@ -28,6 +28,7 @@ from sgpo_cli.judging.learned.rows import read_rows, write_rows
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge, Solution
 from sgpo_cli.recipe.judgetraining import JudgeTrain
+from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.recipe.walker import from_dict
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
@@ -184,6 +185,27 @@ class Refresher:
         """The judge that was there after `step`."""
         made = [at for at in self._made() if at <= step and (self._folder(at) / "final").exists()]
         return self._folder(made[-1]) / "final" if made else self.first
+
+
+def open_refresher(
+    recipe: Recipe,
+    judge: Judge | None,
+    teacher: Judge | None,
+    stage: StageDir,
+    events: EventWriter,
+    rows: Mapping[str, Row],
+    wait: Callable[[], None],
+    writes: bool,
+) -> Refresher | None:
+    """The refresher of a recipe with `judge.train.refresh_every`, whose judge is a trained one; None of any other."""
+    train, trainer = recipe.judge.train if recipe.judge is not None else None, recipe.trainer
+    if train is None or train.refresh_every is None:
+        return None
+    assert isinstance(judge, LearnedJudge) and teacher is not None
+    keep = (trainer.keep + 1) * trainer.save_every
+    return Refresher(
+        judge, teacher, train, stage=stage, events=events, rows=rows, wait=wait, writes=writes, keep_steps=keep
+    )
 
 
 def main(folder: Path) -> int:

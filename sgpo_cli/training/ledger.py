@@ -185,6 +185,7 @@ def metrics_row(
             "failed": batch.judge.failed,
             "repaired": batch.judge.repaired,
             "input_tokens": batch.judge.input_tokens,
+            "cached_tokens": batch.judge.cached_tokens,
             "output_tokens": batch.judge.output_tokens,
             "cost": batch.judge.cost,
             "seconds": batch.judge.seconds,

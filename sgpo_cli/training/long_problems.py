@@ -17,6 +17,9 @@ from sgpo_cli.recipe.schema import Model, Recipe
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_SLACK = 8
+"""Tokens that may come or go where a problem meets what stands around it."""
+
 
 def prompt_lengths(model: Model, template: str, tokenizer: PreTrainedTokenizerBase) -> Lengths:
     """Counts the tokens of rows' prompts as training asks them: `template` filled in, chat messages where there are."""
@@ -28,6 +31,12 @@ def prompt_lengths(model: Model, template: str, tokenizer: PreTrainedTokenizerBa
         return [len(ids) for ids in prompt_ids(prompts, tokenizer)]
 
     return count
+
+
+def may_exceed(rows: Sequence[Row], lengths: Lengths, room: int) -> list[Row]:
+    """The rows whose prompt may have more than `room` tokens: a text has no more tokens than bytes."""
+    around = lengths([Row(id="", problem="0")])[0] + _SLACK
+    return [row for row in rows if around + len(row.problem.encode("utf-8", "replace")) > room]
 
 
 def left_out_words(left_out: Sequence[Row], kept: int, most: int) -> str | None:
@@ -44,6 +53,8 @@ def left_out_words(left_out: Sequence[Row], kept: int, most: int) -> str | None:
 def look_at_lengths(recipe: Recipe, rows: Sequence[Row], lengths: Sequence[int], context: int) -> str | None:
     """What to warn of when prompts (`lengths` in tokens, a row each) and answers do not fit `context` together.
 
+    `rows` may be those alone that `may_exceed` left.
+
     Raises:
         UserError: a prompt fills the context alone; all such rows are counted and the first one is named.
     """
@@ -51,7 +62,7 @@ def look_at_lengths(recipe: Recipe, rows: Sequence[Row], lengths: Sequence[int],
     too_long = [(row, count) for row, count in zip(rows, lengths, strict=True) if count >= context]
     if too_long:
         row, count = too_long[0]
-        others = "" if len(too_long) == 1 else f", and so have {len(too_long) - 1:,} more of {len(rows):,} rows"
+        others = "" if len(too_long) == 1 else f", and {len(too_long) - 1:,} more have too many"
         raise UserError(
             f"this problem has {count:,} tokens{others}, and the model reads at most {context:,}, answers included",
             where=row.where,

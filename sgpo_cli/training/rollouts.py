@@ -89,6 +89,8 @@ class JudgeFigures:
     repaired: int = 0
     """Verdicts that took a second question, after an answer outside the schema."""
     input_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input tokens, those that the server says it had in its prefix cache."""
     output_tokens: int = 0
     cost: float | None = None
     """None where the judge has no price."""
@@ -102,11 +104,12 @@ class JudgeFigures:
         self.calls, self.cached = usage.calls, usage.cached
         self.failed += usage.failed
         self.repaired = usage.repaired
-        self.input_tokens, self.output_tokens = usage.input_tokens, usage.output_tokens
+        self.input_tokens, self.cached_tokens = usage.input_tokens, usage.cached_tokens
+        self.output_tokens = usage.output_tokens
         self.cost = usage.cost
 
     def add(self, other: JudgeFigures) -> None:
-        for name in ("calls", "cached", "failed", "repaired", "input_tokens", "output_tokens"):
+        for name in ("calls", "cached", "failed", "repaired", "input_tokens", "cached_tokens", "output_tokens"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.cost is not None:
             self.cost = (self.cost or 0.0) + other.cost

@@ -19,6 +19,7 @@ from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.files import keep_jsonl, make_dir, remove_tree
 from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.training.long_problems import prompt_lengths
 from sgpo_cli.training.random_policy import random_policy
 from sgpo_cli.training.warmup_data import collate, encode, warmup_rows
 from sgpo_cli.training.warmup_watch import newest_checkpoint, remove_torn, watch
@@ -52,7 +53,7 @@ def run_warmup(*, model: Model, data: Data, warmup: WarmupSft, stage: StageDir, 
     start = newest_checkpoint(stage.checkpoints)
     set_seed(warmup.seed)
     policy, tokenizer = _policy(model, data, warmup.seed)
-    rows = warmup_rows(data, warmup)
+    rows = warmup_rows(data, warmup, prompt_lengths(model, data.prompt, tokenizer))
     examples = encode(rows, tokenizer, model=model, template=data.prompt, max_length=warmup.max_length)
     make_dir(stage.checkpoints)
     reached = 0 if start is None else int(start.name.rpartition("-")[2])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sgpo_cli.data.hops import corpus
-from sgpo_cli.data.rows import Row, load_data
+from sgpo_cli.data.rows import Lengths, Row, load_data
 from sgpo_cli.errors import UserError
 from sgpo_cli.generation.prompts import fill, prompt_ids, render
 from sgpo_cli.recipe.kinds import WarmupSft
@@ -30,9 +30,10 @@ class Example:
     prompt: int
 
 
-def warmup_rows(data: Data, warmup: WarmupSft) -> list[Row]:
+def warmup_rows(data: Data, warmup: WarmupSft, lengths: Lengths | None = None) -> list[Row]:
     """`steps * batch_size` rows in the order they are learned: hops' corpus, or the source's rows with a solution,
-    epoch after epoch, each shuffled by the warm-up's seed. Held-out rows are left out.
+    epoch after epoch, each shuffled by the warm-up's seed. Held-out rows are left out, and so are those that
+    `lengths` finds longer than `data.max_problem_tokens`.
 
     Raises:
         UserError: no row has a solution.
@@ -40,7 +41,7 @@ def warmup_rows(data: Data, warmup: WarmupSft) -> list[Row]:
     wanted = warmup.steps * warmup.batch_size
     if data.source == "hops":
         return corpus(data.hops, wanted, warmup.seed)
-    kept, _ = load_data(data)
+    kept, _ = load_data(data, lengths)
     usable = [row for row in kept if row.solution is not None and row.solution.strip()]
     if not usable:
         raise UserError(

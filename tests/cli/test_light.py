@@ -56,8 +56,11 @@ def test_the_commands_are_these(tmp_path: Path) -> None:
     }
     assert surface == {
         "train": ["--json", "--restart", "--smoke", "--until"],
-        "plan": ["--json"],
-        "judge": ["--json", "--judge", "--out", "--overwrite", "--shard", "--show"],
+        "plan": ["--json", "--online"],
+        "judge": sorted(
+            ["--columns", "--config", "--endpoint", "--engine", "--json", "--judge", "--merge", "--out", "--overwrite"]
+            + ["--revision", "--schema", "--shard", "--show", "--split", "--store", "--workers"]
+        ),
         "eval": sorted(
             ["--bench", "--file", "--json", "--k", "--limit", "--max-new-tokens", "--model", "--out", "--plan"]
             + ["--response-field", "--responses", "--restart", "--seed", "--temperature"]

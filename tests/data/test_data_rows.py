@@ -51,7 +51,7 @@ def test_eval_columns_bring_ids_and_aliases(tmp_path: Path) -> None:
         (['{"problem": "p", "answer": 1, "\\ud800": 2}'], Columns(), ":1", "half of a surrogate pair"),
         (["[" * 100_000], Columns(), ":1", "nested too deeply"),
         ([f'{{"problem": "p", "answer": {"1" * 5000}}}'], Columns(), ":1", "a number is too long"),
-        (['{"i": 1, "problem": "p"}'] * 2, Columns(answer=None, id="i"), "", "two rows have the id '1'"),
+        (['{"i": 1, "problem": "p"}'] * 2, Columns(answer=None, id="i"), ":2", "two rows have the id '1'"),
         (["", "  "], Columns(), "", "no rows"),
     ],
 )

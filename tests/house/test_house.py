@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sgpo_cli.recipe import kinds
-from sgpo_cli.recipe.cards import list_cards, load_eval_card, load_judge_card
+from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
+from sgpo_cli.recipe.find import list_cards
 from tests.tiny import REPOSITORY
 
 

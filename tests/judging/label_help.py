@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.errors import RunFailed
-from sgpo_cli.judging.label import Output, label
-from sgpo_cli.judging.label_counts import LabelSummary
-from sgpo_cli.judging.label_items import Rows
+from sgpo_cli.judging.labelling.counts import LabelSummary
+from sgpo_cli.judging.labelling.items import Rows
+from sgpo_cli.judging.labelling.label import Output, label
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 
 STEPS = ["a", "b", "c"]

@@ -16,9 +16,9 @@ import pytest
 
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.judging.arithmetic.judge import ArithmeticJudge
-from sgpo_cli.judging.label import Output, label
-from sgpo_cli.judging.label_counts import LabelSummary, Progress
-from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.labelling.counts import LabelSummary, Progress
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.label import Output, label
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 
 
@@ -221,8 +221,8 @@ def test_a_judge_that_loses_rows_fails_the_run(tmp_path: Path) -> None:
 SLOW = """
 import sys, time
 from pathlib import Path
-from sgpo_cli.judging.label import Output, label
-from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.labelling.label import Output, label
+from sgpo_cli.judging.labelling.jsonl import JsonLines
 from sgpo_cli.judging.verdict import Verdict
 class Slow:
     name = "recorder"

@@ -12,18 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging import label_formats, label_store
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_hub import Saved
-from sgpo_cli.judging.label_jsonl import JsonLines
-from sgpo_cli.judging.label_parquet import Parquet
+from sgpo_cli.judging.labelling import files, formats
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.hub import Saved
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.parquet import Parquet
 from tests.judging.label_help import STEPS, ByNumber, judged, read, rows, write, wrong_step
 
 COUNTED = {"total": 11, "abstained": 1, "failed": 0, "no_error": 4, "unchecked": 2, "resumed": 0, "written": 8}
 
 
 def all_of(out: Path | str) -> list[dict[str, Any]]:
-    return list(label_formats.read(Path(out), label_formats.format_of(str(out))))
+    return list(formats.read(Path(out), formats.format_of(str(out))))
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out/"])
@@ -194,11 +194,11 @@ def test_killed_while_out_is_made_it_goes_on(
         replace(made, target)
         raise KeyboardInterrupt
 
-    replace = label_formats.replace
+    replace = formats.replace
     target, attribute, patch = {
-        "made": (label_store, "_sync", die),
-        "meta": (label_formats, "replace", die),
-        "replaced": (label_formats, "replace", replace_and_die),
+        "made": (files, "_sync", die),
+        "meta": (formats, "replace", die),
+        "replaced": (formats, "replace", replace_and_die),
     }[moment]
     with monkeypatch.context() as patched:
         patched.setattr(target, attribute, patch)
@@ -239,7 +239,7 @@ def test_a_saved_folder_of_another_job_is_replaced_when_told(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["out.csv", "out.json", "out.jsonl.gz"])
 def test_formats_that_are_not_written(name: str) -> None:
     with pytest.raises(UserError, match="not written as"):
-        label_formats.format_of(name)
+        formats.format_of(name)
 
 
 def test_lines_stay_lines_whatever_a_reader_takes_for_a_line_break(tmp_path: Path) -> None:

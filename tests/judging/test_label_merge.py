@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging import label_merge
-from sgpo_cli.judging.label import Output
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_counts import LabelSummary
-from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.labelling import merge as merging
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.counts import LabelSummary
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.label import Output
 from tests.judging.label_help import ByNumber, judged, read, rows, write
 
 COUNT, SHARDS = 1003, 7
@@ -33,7 +33,7 @@ def shards(whole: JsonLines, tmp_path: Path) -> list[Path]:
 
 
 def merged(paths: list[Path], out: Path | str, **more: bool) -> LabelSummary:
-    return label_merge.merge(paths, Output.named(str(out), **more))[0]  # type: ignore[arg-type]
+    return merging.merge(paths, Output.named(str(out), **more))[0]  # type: ignore[arg-type]
 
 
 def test_merged_shards_are_what_one_process_writes(whole: JsonLines, shards: list[Path], tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_merged_shards_are_what_one_process_writes(whole: JsonLines, shards: lis
 def test_a_merge_that_was_killed_goes_on(
     shards: list[Path], whole: JsonLines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sgpo_cli.judging.label_store import LabelStore
+    from sgpo_cli.judging.labelling.files import LabelStore
 
     real, calls = LabelStore.extend, list[int]()
 
@@ -117,6 +117,6 @@ def test_shards_remember_their_columns(tmp_path: Path) -> None:
     paths = [tmp_path / f"{index}.jsonl" for index in range(2)]
     for index, path in enumerate(paths):
         judged(source, path, shard=(index, 2))
-    summary, read_by = label_merge.merge(paths, Output.named(str(tmp_path / "o.jsonl"), schema="stepwise"))
+    summary, read_by = merging.merge(paths, Output.named(str(tmp_path / "o.jsonl"), schema="stepwise"))
     assert read_by == columns and summary.counts.labels.n_error == 20
     assert [row["prompt"] for row in read(tmp_path / "o.jsonl")] == [row["question"] for row in given]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from sgpo_cli.errors import RunFailed, UserError
-from sgpo_cli.judging.label import Output
-from sgpo_cli.judging.label_counts import LabelSummary
-from sgpo_cli.judging.label_jsonl import JsonLines
-from sgpo_cli.judging.label_ray import Cluster, label_with_ray
+from sgpo_cli.judging.labelling.cluster import Cluster, label_with_ray
+from sgpo_cli.judging.labelling.counts import LabelSummary
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.label import Output
 from tests.judging.label_help import OpenNotes, judged, read, rows, write
 from tests.tiny import REPOSITORY
 

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from sgpo_cli.errors import RunFailed, UserError
-from sgpo_cli.judging import label_hub
-from sgpo_cli.judging.label import Output, label
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_counts import LabelSummary
-from sgpo_cli.judging.label_hub import Saved, Streamed
-from sgpo_cli.judging.label_items import Rows
-from sgpo_cli.judging.label_jsonl import JsonLines
-from sgpo_cli.judging.label_parquet import Parquet
+from sgpo_cli.judging.labelling import hub
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.counts import LabelSummary
+from sgpo_cli.judging.labelling.hub import Saved, Streamed
+from sgpo_cli.judging.labelling.items import Rows
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.label import Output, label
+from sgpo_cli.judging.labelling.parquet import Parquet
 from sgpo_cli.judging.verdict import Solution, Verdict
 
 ROWS = 3000
@@ -225,7 +225,7 @@ def test_the_hub_is_streamed_at_one_commit(tmp_path: Path, monkeypatch: pytest.M
         return real(str(tmp_path / "data"), split=more["split"], streaming=more["streaming"])
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    monkeypatch.setattr(label_hub, "_commit", lambda source, revision: f"commit-of-{revision}")
+    monkeypatch.setattr(hub, "_commit", lambda source, revision: f"commit-of-{revision}")
     summary = judged(Streamed("some/rows", config="main", revision="v1"), tmp_path / "out.jsonl")
     assert summary.total == 300
     assert told == [("some/rows", "main", {"split": "train", "revision": "commit-of-v1", "streaming": True})]

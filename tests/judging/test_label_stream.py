@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sgpo_cli.errors import Interrupted, RunFailed, UserError
-from sgpo_cli.judging.label_counts import Progress
-from sgpo_cli.judging.label_guard import MOST_IN_A_ROW, is_failure
-from sgpo_cli.judging.label_jsonl import JsonLines
+from sgpo_cli.judging.labelling.counts import Progress
+from sgpo_cli.judging.labelling.guard import MOST_IN_A_ROW, is_failure
+from sgpo_cli.judging.labelling.jsonl import JsonLines
 from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Solution, Verdict
 from tests.judging.label_help import ByNumber, judged, read, rows, write

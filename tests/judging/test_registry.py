@@ -19,7 +19,8 @@ def test_judges_that_need_no_options_have_their_kind_for_a_name() -> None:
 
 def test_every_kind_has_a_shipped_card_that_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening asks no server and loads no model: that happens at the first question."""
-    from sgpo_cli.recipe.cards import list_cards, load_judge_card
+    from sgpo_cli.recipe.cards import load_judge_card
+    from sgpo_cli.recipe.find import list_cards
     from sgpo_cli.recipe.schema import HopsTask
     from sgpo_cli.stages.judging import close_judge, open_judge
 

@@ -18,7 +18,7 @@ CARD = """kind: language_model
 model: m
 key_env: A_KEY_OF_MINE
 endpoints: [http://127.0.0.1:9/v1]
-prompt: {system: null, user: "12345678 {problem} {steps}", reference: "{reference}"}
+prompt: {system: null, user: "12345678 {problem} {reference} {steps}", reference: "{reference}"}
 max_tokens: 100
 price: {input: 2.0, output: 8.0, currency: EUR}
 """
@@ -36,7 +36,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
 def test_by_hand(recipe: Recipe) -> None:
     told = judge_cost(recipe, "train", problem_tokens=12)
     verdicts = 100 * 32 * 8
-    words = int((len("12345678 {problem} {steps}") + len("{reference}")) / 4)
+    words = int((len("12345678 {problem} {reference} {steps}") + len("{reference}")) / 4)
     into = verdicts * (words + 12 + recipe.trainer.max_completion_length)
     assert told["judge_calls"] == verdicts
     assert told["judge_tokens"] == {"input": into, "output": verdicts * 100}
@@ -88,14 +88,16 @@ def test_lines_of_words() -> None:
         "failed": 0,
         "repaired": 1,
         "input_tokens": 4000,
+        "cached_tokens": 3000,
         "output_tokens": 50,
         "cost": 0.25,
     }
-    assert usage_text(usage) == "12 calls, 3 cached, 1 repaired, 4K tokens in, 50 out, cost 0.25"
+    assert usage_text(usage) == "12 calls, 3 cached, 1 repaired, 4K tokens in (3K cached), 50 out, cost 0.25"
     assert usage_text(None) is None and usage_text({"calls": 0}) is None
     rows = [{"judge": {**usage, "fallback": True}}, {"judge": {**usage, "cost": None, "fallback": False}}]
     total = total_usage(rows)
     assert total is not None and (total["calls"], total["cost"], total["fallback"]) == (24, 0.25, 1)
+    assert (total["input_tokens"], total["cached_tokens"]) == (8000, 6000)
     lines = measured_lines(
         {
             "measures": {"f1": 0.5, "f1_ci95": [0.25, 0.75], "acc_error": None, "acc_correct": 1.0, "n_error": 3},

@@ -96,7 +96,7 @@ def test_a_human_solution_in_steps_and_in_bytes(here: Path, tmp_path: Path) -> N
     assert steps["trace_units"] == 4 and steps["withheld"] == 2 and steps["reason"] == "answer"
     assert steps["prefix"] == "".join(TRACE.splitlines(keepends=True)[:2])
     assert steps["prefix_tokens"] == len(steps["prefix"]) and steps["sampled"] == 200 - len(steps["prefix"])
-    assert steps["id"] == "0" and steps["from"].endswith("rows.jsonl, row 1")
+    assert steps["id"] == "0" and steps["from"].endswith("rows.jsonl:1")
     tokens = guided(FIXED, *file, "guidance.unit=tokens", "guidance.length=20")["example"]
     assert tokens["prefix"] == TRACE[:20] and tokens["prefix_tokens"] == 20
     assert tokens["withheld"] == len(TRACE) - len(steps["prefix"])

@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 from sgpo_cli.errors import RecipeError, UserError
-from sgpo_cli.recipe.cards import Kind, find_card, list_cards, load_eval_card, load_judge_card
+from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
+from sgpo_cli.recipe.find import Kind, find_card, list_cards
 from sgpo_cli.recipe.judgecards import ArithmeticCard, HopsOracleCard
 from tests.conftest import REPOSITORY
 from tests.recipe.files import write
@@ -25,10 +26,10 @@ def test_a_local_card_hides_an_installed_one(here: Path) -> None:
 
 
 def test_the_installed_form_of_the_package_comes_first(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a wheel the cards lie under sgpo_cli/_cards; cards.py finds them from where it lies itself."""
-    from sgpo_cli.recipe import cards
+    """In a wheel the cards lie under sgpo_cli/_cards; find.py finds them from where it lies itself."""
+    from sgpo_cli.recipe import find
 
-    monkeypatch.setattr(cards, "__file__", str(here / "site" / "sgpo_cli" / "recipe" / "cards.py"))
+    monkeypatch.setattr(find, "__file__", str(here / "site" / "sgpo_cli" / "recipe" / "find.py"))
     shipped = write(here / "site" / "sgpo_cli" / "_cards" / "judges" / "shipped.yaml", "kind: arithmetic\n")
     assert find_card("judges", "shipped") == shipped
 

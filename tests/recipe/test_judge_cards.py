@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sgpo_cli.errors import RecipeError
-from sgpo_cli.recipe.cards import list_cards, load_judge_card
+from sgpo_cli.recipe.cards import load_judge_card
+from sgpo_cli.recipe.find import list_cards
 from sgpo_cli.recipe.judgecards import LanguageModelCard, VoteCard
 from sgpo_cli.recipe.rules.judgecard import OWNED
 from tests.recipe.files import write

@@ -108,7 +108,10 @@ def test_length_zero_is_a_run_without_guidance(policy: Path, tmp_path: Path) -> 
     assert none.rollouts() == plain.rollouts()
     assert none.weights() == plain.weights()
     for one, two in zip(none.metrics(), plain.metrics(), strict=True):
-        assert one.pop("guidance") == {
+        guidance = one.pop("guidance")
+        signals = guidance.pop("signal")
+        assert signals["all"] == one["accuracy"] == (signals["guided"] + signals["unguided"]) / 2
+        assert guidance == {
             "length": 0.0,
             "fraction": 0.5,
             "accuracy": None,

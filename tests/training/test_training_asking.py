@@ -34,6 +34,8 @@ class Waiting:
     def judge(self, solutions: Sequence[Solution]) -> list[Verdict]:
         self.asked.append(threading.current_thread().name)
         self.usage.calls += 2 * len(solutions)  # each took a retry
+        self.usage.input_tokens += 10 * len(solutions)
+        self.usage.cached_tokens += 7 * len(solutions)
         self.usage.cost = (self.usage.cost or 0.0) + 0.5
         if self.fails:
             self.usage.failed += len(solutions)
@@ -67,6 +69,7 @@ def test_asked_ahead_or_late_the_run_is_the_same(policy: Path, tmp_path: Path, m
     for row, plain in zip(judged, [row["judge"] for row in late.metrics()], strict=True):
         assert row["calls"] == 2 * plain["calls"], "the judge's own count of requests stands"
         assert row["judged"] == plain["judged"]
+        assert (row["input_tokens"], row["cached_tokens"]) == (5 * row["calls"], 7 * row["calls"] // 2)
         assert row["cost"] == (0.5 if row["calls"] else None)
         assert row["waited"] <= row["seconds"] + 0.5
 

@@ -205,11 +205,11 @@ if __name__ == "__main__":
 
 
 def test_the_time_for_all_tests_ends_too(any_sandbox: Sandbox) -> None:
-    limits = Limits(cpu_seconds=5, wall_seconds=0.4, total_seconds=0.9)
+    limits = Limits(cpu_seconds=5, wall_seconds=1.0, total_seconds=2.5)
     sleeping = "import time\ndef f(x): time.sleep(60)"
     outcome = grade_code(sleeping, AssertTests(("assert f(1) == 1",) * 9), limits, any_sandbox)
     kinds = [failure.kind for failure in outcome.failures]
-    assert kinds[0] == "timeout" and kinds[-1] == "not_run" and outcome.fraction == 0.0 and outcome.seconds < 3
+    assert kinds[0] == "timeout" and kinds[-1] == "not_run" and outcome.fraction == 0.0 and outcome.seconds < 5
 
 
 class Broken:
@@ -270,14 +270,19 @@ def test_many_side_by_side_keep_their_order(any_sandbox: Sandbox) -> None:
 
 
 def test_an_interrupted_batch_ends_what_runs(any_sandbox: Sandbox) -> None:
+    others = set(psutil.Process().children(recursive=True))  # a pool that another test opened
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     item = Item("import time\ndef f(x): time.sleep(60)", AssertTests(("assert f(1) == 1",)), Limits(wall_seconds=60))
     timer = threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        grade_many([item] * 8, any_sandbox)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            grade_many([item] * 8, any_sandbox)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - began < 5
-    assert not psutil.Process().children(recursive=True)
+    assert not set(psutil.Process().children(recursive=True)) - others
 
 
 def test_a_killed_grader_leaves_nothing_behind(sandbox: Sandbox) -> None:

@@ -87,6 +87,16 @@ def read_models(body: bytes) -> list[str] | None:
     return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row]
 
 
+def read_room(body: bytes, model: str) -> int | None:
+    """Tokens of prompt and answer together that the model is served with; vLLM says it, others may not."""
+    found = read_json(body)
+    rows = found.get("data") if isinstance(found, dict) else None
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, dict) and row.get("id") == model:
+            return _count(row.get("max_model_len")) or None
+    return None
+
+
 def read_json(body: bytes) -> Any:
     """The value, None when it is not JSON (or nested deeper than any answer is)."""
     try:

@@ -71,7 +71,8 @@ class ChatClient:
     def probe(self) -> list[str]:
         """Asks every server for its models: what is wrong, a line a server, [] when all serve the model.
 
-        Waits for the answers, so not to be called on the client's own loop. Not counted in `requests_sent`.
+        A server that says it cannot hold `answer_tokens` and a prompt is wrong too. Waits for the answers, so not to be
+        called on the client's own loop. Not counted in `requests_sent`.
         """
         return self.spawn(self._probe()).result()
 
@@ -79,7 +80,10 @@ class ChatClient:
         limit = min(self._settings.timeout_s, 15.0)
         urls = [address.url for address in self._shared.addresses.all]
         model = self._settings.model
-        found = await asyncio.gather(*(probe_one(self._shared.wire, url, model, self._secret, limit) for url in urls))
+        longest = self._settings.answer_tokens
+        found = await asyncio.gather(
+            *(probe_one(self._shared.wire, url, model, self._secret, limit, longest) for url in urls)
+        )
         return [line for line in found if line is not None]
 
     async def ask(self, request: ChatRequest) -> Reply | Failure:

@@ -49,6 +49,8 @@ class ServerSettings:
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     api: Literal["chat", "pooling"] = "chat"
     """`pooling`: vLLM's POST /pooling, beside /v1; a reply's text is then the JSON of what was pooled."""
+    answer_tokens: int = 0
+    """The longest answer that requests will ask for; `probe` compares it with what the server says it can hold."""
 
 
 @dataclass(frozen=True, slots=True)

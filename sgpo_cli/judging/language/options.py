@@ -11,10 +11,10 @@ from typing import Any
 from sgpo_cli.errors import RecipeError, UserError
 from sgpo_cli.generation.endpoint.types import BreakerSettings, ServerSettings
 from sgpo_cli.judging.store import VerdictStore
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.judgecards import LanguageModelCard
 from sgpo_cli.recipe.nodes import Findings, Place, from_plain
 from sgpo_cli.recipe.rules.judgecard import check_judge_card
-from sgpo_cli.recipe.rules.judges import STANDIN
 from sgpo_cli.recipe.walker import read
 
 FORM_VERSION = 1
@@ -88,4 +88,5 @@ def server_settings(card: LanguageModelCard, *, standin: str | None = None) -> S
         deadline_s=card.deadline_s,
         retries=card.retries,
         breaker=BreakerSettings(card.breaker.share, card.breaker.window, card.breaker.cooldown_s),
+        answer_tokens=card.max_tokens,
     )

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.address import wrong_address
+from sgpo_cli.recipe.find import find_card, is_path
 from sgpo_cli.recipe.hints import default_of, fields_of
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard
 from sgpo_cli.recipe.nodes import Findings, Node, shown
@@ -76,8 +78,6 @@ def _check_process_reward(tree: Node, findings: Findings) -> None:
 def _check_endpoints(node: Node | None, findings: Findings) -> None:
     if node is None or not isinstance(node.value, list):
         return
-    from sgpo_cli.recipe.rules.judges import wrong_address  # it imports cards, and cards import this
-
     fix = "write it like http://localhost:8000/v1"
     if not node.value:
         findings.add("endpoints", "endpoints is empty: there is no server to ask", node.place, fix)
@@ -178,8 +178,6 @@ def _check_vote(tree: Node, findings: Findings, chain: list[Path]) -> None:
 
 def _member(at: str, item: Node, findings: Findings, chain: list[Path]) -> Path | None:
     """The file of a member, with its own mistakes noted; None when it cannot be one."""
-    from sgpo_cli.recipe.cards import find_card  # it imports this module
-
     try:
         path = find_card("judges", str(item.value), beside=[chain[-1].parent] if chain else [])
     except UserError as problem:
@@ -209,8 +207,6 @@ def _check_member(tree: Node, path: Path, findings: Findings, chain: list[Path])
 
 def _name(written: str, path: Path) -> str:
     """A member as it can be opened later, from any directory: its name where that leads to it, else its path."""
-    from sgpo_cli.recipe.cards import find_card, is_path
-
     try:
         return written if not is_path(written) and find_card("judges", written) == path else str(path)
     except UserError:

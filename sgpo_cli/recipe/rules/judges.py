@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.recipe.address import wrong_address
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, VoteCard
 from sgpo_cli.recipe.nodes import Place
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 
-STANDIN = "standin"
-"""An endpoint that the judge starts itself, for smoke runs: its verdicts mean nothing."""
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
 
 
@@ -78,18 +76,6 @@ def endpoints_are_addresses(view: View) -> None:
         return  # said by judge_fits_the_data
     if not any(isinstance(card, LanguageModelCard) or getattr(card, "device", None) == "server" for card in cards):
         view.warn("judge.endpoints", f"judge.endpoints does nothing: judge.card {judge.card} asks no server")
-
-
-def wrong_address(url: str) -> str | None:
-    """What is wrong with the address of a judge's server; None when it can be one."""
-    if url == STANDIN:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return f"{url!r} is no address of a server"
-    if parts.username or parts.password or parts.query:
-        return "an address holds a user, password or query, which would be written to the run's files"
-    return None
 
 
 def _quiet(place: Place) -> Place:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label_hub import is_saved
-from sgpo_cli.judging.label_items import Row
-from sgpo_cli.judging.label_table import ROWS_AT_ONCE, table_of
+from sgpo_cli.judging.labelling.hub import is_saved
+from sgpo_cli.judging.labelling.items import Row
+from sgpo_cli.judging.labelling.table import ROWS_AT_ONCE, table_of
 from sgpo_cli.runs.files import clean, remove_tree, to_json, writing
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sgpo_cli.data.jsonl import refuse_half_pairs
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_items import Item, Row, check_row, read_item
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.items import Item, Row, check_row, read_item
 
 _OTHERS = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstandard", b"ARROW1": "Arrow"}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from sgpo_cli.errors import RunFailed
-from sgpo_cli.judging.label_items import Item
+from sgpo_cli.judging.labelling.items import Item
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 
 BATCH = 64

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.errors import RunFailed, SgpoError, UserError
-from sgpo_cli.judging.label import Output, finished, label, open_store, prepare
-from sgpo_cli.judging.label_counts import LabelSummary, Progress
-from sgpo_cli.judging.label_items import Rows
-from sgpo_cli.judging.label_merge import combine
-from sgpo_cli.judging.label_store import Job
+from sgpo_cli.judging.labelling.counts import LabelSummary, Progress
+from sgpo_cli.judging.labelling.files import Job
+from sgpo_cli.judging.labelling.items import Rows
+from sgpo_cli.judging.labelling.label import Output, finished, label, open_store, prepare
+from sgpo_cli.judging.labelling.merge import combine
 from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.runs.files import make_dir, read_json, remove_tree, write_json

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label_guard import is_failure
-from sgpo_cli.judging.label_items import Row
+from sgpo_cli.judging.labelling.guard import is_failure
+from sgpo_cli.judging.labelling.items import Row
 from sgpo_cli.judging.measure import Measures, Tally, nothing_checked
 from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label_columns import LabelColumns
+from sgpo_cli.judging.labelling.columns import LabelColumns
 from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Solution, Verdict
 
@@ -38,7 +38,7 @@ class Origin(Protocol):
 
 
 class Rows(Origin, Protocol):
-    """Where rows come from; a kind of input a file (label_jsonl, label_parquet, label_hub)."""
+    """Where rows come from; a kind of input a file (jsonl, parquet, hub)."""
 
     @property
     def identity(self) -> str:

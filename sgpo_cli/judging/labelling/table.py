@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_items import OURS, Row
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.items import OURS, Row
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ from typing import get_args
 
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.generation.endpoint.types import FailureKind
-from sgpo_cli.judging.label_ask import Asked
+from sgpo_cli.judging.labelling.ask import Asked
 from sgpo_cli.judging.verdict import Verdict
 
 MOST_IN_A_ROW = 100

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_items import Item, Row, read_item
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.items import Item, Row, read_item
 
 if TYPE_CHECKING:
     import pyarrow as pa

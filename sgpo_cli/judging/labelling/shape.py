@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_items import Row
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.items import Row
 
 Schema = Literal["rows", "stepwise"]
 SCHEMAS: tuple[Schema, ...] = ("rows", "stepwise")

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging import label_formats, label_table
-from sgpo_cli.judging.label_ask import Asked, ask
-from sgpo_cli.judging.label_counts import Counts, LabelSummary, Progress
-from sgpo_cli.judging.label_guard import Guard
-from sgpo_cli.judging.label_items import Origin, Row, Rows
-from sgpo_cli.judging.label_jsonl import JsonLines
-from sgpo_cli.judging.label_shape import Schema, stepwise
-from sgpo_cli.judging.label_store import Job, LabelStore
+from sgpo_cli.judging.labelling import formats, table
+from sgpo_cli.judging.labelling.ask import Asked, ask
+from sgpo_cli.judging.labelling.counts import Counts, LabelSummary, Progress
+from sgpo_cli.judging.labelling.files import Job, LabelStore
+from sgpo_cli.judging.labelling.guard import Guard
+from sgpo_cli.judging.labelling.items import Origin, Row, Rows
+from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.shape import Schema, stepwise
 from sgpo_cli.judging.usage import Usage, take_usage
 from sgpo_cli.judging.verdict import Judge
 
@@ -35,14 +35,14 @@ class Output:
     """Where labelled rows go and in what form; `overwrite`: whatever is there."""
 
     path: Path
-    kind: label_formats.Format = "jsonl"
+    kind: formats.Format = "jsonl"
     schema: Schema = "rows"
     overwrite: bool = False
 
     @classmethod
     def named(cls, out: str, *, schema: Schema = "rows", overwrite: bool = False) -> Output:
         """The format follows from the name; `UserError` when it is that of no format."""
-        return cls(Path(out), label_formats.format_of(out), schema, overwrite)
+        return cls(Path(out), formats.format_of(out), schema, overwrite)
 
 
 def label(
@@ -88,7 +88,7 @@ def prepare(source: Rows, output: Output, judge: str, fingerprint: str, shard: t
     if total == 0:
         raise UserError(f"shard {index}/{of} of {source.name} has no rows", fix=f"it has {every} in all")
     if isinstance(source, JsonLines) and output.kind != "jsonl" and output.schema == "rows":
-        label_table.infer_schema(source.rows(), source.name)  # told now, not after a day of judging
+        table.infer_schema(source.rows(), source.name)  # told now, not after a day of judging
     return Job(source.identity, judge, fingerprint, shard, total, source.columns.to_json())
 
 
@@ -186,11 +186,11 @@ def _export(
     """Writes the labelled rows to `target` in the output's format and shape; how many rows it has."""
     if output.schema == "stepwise":
         taught = stepwise(rows(), source.columns, left_out)
-        return label_formats.write(taught, target, output.kind, label_table.stepwise_schema)
-    return label_formats.write(rows(), target, output.kind, lambda: _columns(source, rows()))
+        return formats.write(taught, target, output.kind, table.stepwise_schema)
+    return formats.write(rows(), target, output.kind, lambda: _columns(source, rows()))
 
 
 def _columns(source: Origin, rows: Iterable[Row]) -> pa.Schema:
     if source.schema is not None:
-        return label_table.labelled_schema(source.schema, source.columns)
-    return label_table.inferred_schema(rows, source.name)
+        return table.labelled_schema(source.schema, source.columns)
+    return table.inferred_schema(rows, source.name)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgpo_cli.errors import RunFailed, UserError
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_items import Item, read_item
-from sgpo_cli.judging.label_parquet import check_schema, digest_of, picked
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.items import Item, read_item
+from sgpo_cli.judging.labelling.parquet import check_schema, digest_of, picked
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging.label import Output, finish, finished, open_store
-from sgpo_cli.judging.label_columns import LabelColumns
-from sgpo_cli.judging.label_counts import Counts, LabelSummary
-from sgpo_cli.judging.label_items import Origin, Row
-from sgpo_cli.judging.label_store import Job, LabelStore, read_meta
+from sgpo_cli.judging.labelling.columns import LabelColumns
+from sgpo_cli.judging.labelling.counts import Counts, LabelSummary
+from sgpo_cli.judging.labelling.files import Job, LabelStore, read_meta
+from sgpo_cli.judging.labelling.items import Origin, Row
+from sgpo_cli.judging.labelling.label import Output, finish, finished, open_store
 from sgpo_cli.judging.usage import Usage
 
 _ROWS_AT_ONCE = 256

@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.judging import label_formats
-from sgpo_cli.judging.label_items import Row
-from sgpo_cli.judging.label_parquet import digest_of
+from sgpo_cli.judging.labelling import formats
+from sgpo_cli.judging.labelling.items import Row
+from sgpo_cli.judging.labelling.parquet import digest_of
 from sgpo_cli.runs.files import (
     make_dir,
     mend_jsonl,
@@ -62,7 +62,7 @@ class LabelStore:
         out: Path,
         job: Job,
         *,
-        kind: label_formats.Format = "jsonl",
+        kind: formats.Format = "jsonl",
         schema: str = "rows",
         overwrite: bool = False,
     ) -> None:
@@ -125,7 +125,7 @@ class LabelStore:
             with writing(self.partial):
                 self._stream.truncate(0)  # left by a kill right after OUT was put in its place
             return
-        label_formats.refuse_to_replace(self.out)
+        formats.refuse_to_replace(self.out)
         if self.out.exists() and not self.overwrite:
             raise UserError(f"{self.out} exists and is not of this input and judge", fix=fix)
         if self.partial.stat().st_size and not self._is_ours():
@@ -148,9 +148,7 @@ class LabelStore:
         """Appends rows; they survive a kill at once, and a power cut after at most about a second."""
         assert self._stream is not None
         with writing(self.partial):
-            self._stream.write(
-                "".join(label_formats.json_line(row, finite=self.kind == "jsonl") for row in rows).encode()
-            )
+            self._stream.write("".join(formats.json_line(row, finite=self.kind == "jsonl") for row in rows).encode())
             self._stream.flush()
             if time.monotonic() - self._synced >= _SYNC_EVERY_S:
                 os.fsync(self._stream.fileno())
@@ -173,7 +171,7 @@ class LabelStore:
             made = made or self.partial
             _sync(made)
             write_json(self._meta, {**self._told(), "output_sha256": _digest(made), "summary": summary})
-            label_formats.replace(made, self.out)
+            formats.replace(made, self.out)
             self.partial.unlink(missing_ok=True)
             self._partial_meta.unlink(missing_ok=True)
 
@@ -187,7 +185,7 @@ class LabelStore:
         self._stream = None
 
 
-def read_meta(out: Path, kind: label_formats.Format) -> dict[str, Any] | None:
+def read_meta(out: Path, kind: formats.Format) -> dict[str, Any] | None:
     """What a finished OUT says of itself; None when it is not there, or is no longer what was written."""
     meta = _beside(out, "meta.json")
     if not meta.is_file() or not (out.is_dir() if kind == "folder" else out.is_file()):
