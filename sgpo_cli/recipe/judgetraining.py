@@ -46,8 +46,8 @@ class JudgeTrain:
     save_every: Count = 100
     """Steps between checkpoints."""
     reference_steps: bool = True
-    """Whether a response counts at least as many steps as the reference solution, where there is one: else an answer
-    given early, after few steps, has a long correct prefix."""
+    """Whether a response with fewer steps than its reference solution, where there is one, counts as many, and is wrong
+    in its last step if no other is found: else an answer given early has a long correct prefix."""
     refresh_every: Count | None = None
     """RL steps after which rollouts of the policy are labelled and training goes on; null never."""
     refresh_rollouts: Count = 512

@@ -81,8 +81,12 @@ def test_it_reads_as_a_process_reward_model_and_counts_what_is_missing(folder: P
     wanted = [verdict.first_error for verdict in plain.judge(solutions)]
     judge = LearnedJudge(LearnedCard(), folder, max_length=512, reference_steps=True)
     first, second = judge.judge(solutions)
-    assert [first.first_error, second.first_error] == wanted
+    assert [first.first_error, second.first_error] == [max(wanted[0], 1 if wanted[0] < 0 else 0), wanted[1]]
     assert (first.num_steps, first.checked, second.num_steps) == (4, 2, 6) and first.judge == "learned"
+    lenient = LearnedJudge(LearnedCard(threshold=0.0), folder, max_length=512, reference_steps=True)
+    early, whole = lenient.judge(solutions)
+    assert early.first_error == 1 and early.prefix_score == 1 / 4 and early.reason == "ends after 2 of 4 steps"
+    assert whole.first_error == -1 and whole.prefix_score == 1
     own = LearnedJudge(LearnedCard(), folder, max_length=512, reference_steps=False)
     assert own.judge(solutions)[0].num_steps == 2
     short = LearnedJudge(LearnedCard(), folder, max_length=3, reference_steps=True)

@@ -19,8 +19,9 @@ NAME = "learned"
 class LearnedJudge:
     """A process reward judge over a folder; `reopen` reads a newer one.
 
-    `reference_steps`: a response of fewer steps than its reference solution counts as many as that. Otherwise the
-    prefix score pays for answering early, and a policy learns to (HopsOracle tells what came of it).
+    `reference_steps`: a response of fewer steps than its reference solution counts as many as that, and one in which no
+    wrong step is found is wrong in its last step, which ended it too soon (as HopsOracle has it). Otherwise the prefix
+    score pays for answering early, and a policy learns to: it finds the early answers that the judge takes for right.
     """
 
     name = NAME
@@ -65,9 +66,10 @@ class LearnedJudge:
         needed = steps
         if steps and self.reference_steps and solution.reference:
             needed = max(steps, len(split_steps(solution.reference)))
-        return Verdict.found(
-            verdict.first_error, num_steps=needed, judge=NAME, checked=verdict.checked, reason=verdict.reason
-        )
+        first_error, reason = verdict.first_error, verdict.reason
+        if first_error < 0 and steps < needed:
+            first_error, reason = steps - 1, f"ends after {steps} of {needed} steps"
+        return Verdict.found(first_error, num_steps=needed, judge=NAME, checked=verdict.checked, reason=reason)
 
 
 def from_options(options: Mapping[str, object]) -> LearnedJudge:
