@@ -58,6 +58,8 @@ class RunFacts:
     """Of the guided rollouts; `accuracy` is of the others."""
     shortened: dict[str, int] = field(default_factory=dict)
     """Guided rollouts of the whole run that got less than asked, by reason."""
+    drift: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """Of a run on fixed responses: (step, `ratio, log_ratio, outside`); empty where rollouts are the policy's own."""
     train_seconds: float | None = None
     """Sum over the steps."""
     benches: list[dict[str, Any]] = field(default_factory=list)
@@ -115,6 +117,7 @@ def _facts(run: RunDir, rows: list[dict[str, Any]]) -> RunFacts:
         guidance_length=guidance_curve(rows, "length"),
         guided_accuracy=guidance_curve(rows, "accuracy"),
         shortened=shortened_counts(rows),
+        drift=[(row["step"], row["drift"]) for row in rows if row.get("drift")],
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
         benches=[_summary(path) for path in sorted(run.stage("eval").path.glob("*/summary.json"))],
         judge=readable.document(judge) if judge.exists() else None,

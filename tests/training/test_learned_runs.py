@@ -127,7 +127,9 @@ def test_a_smoke_run_ends(here: Path, name: str) -> None:
     assert (run / "report.html").exists()
     rows = [json.loads(line) for line in (run / "stages/train/metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2]
-    assert ("drift" in rows[0]) == (name == "qwen7b_sgpo_offline")
+    offline = name == "qwen7b_sgpo_offline"
+    assert ("drift" in rows[0]) == ("off-policy" in done.output) == offline
+    assert ("outside the clip range" in (run / "report.html").read_text()) == offline
 
 
 def test_what_a_judge_depends_on(here: Path) -> None:
