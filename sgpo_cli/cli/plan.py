@@ -34,6 +34,7 @@ def show_plan(
     from sgpo_cli.pipeline.preflight import PLAN_BYTES, check_local_data
     from sgpo_cli.pipeline.preview import first_row, preview
     from sgpo_cli.recipe.load import load_recipe
+    from sgpo_cli.recipe.only_judge import only_judge
 
     screen = Screen.open(as_json=as_json)
     loaded = load_recipe(recipe, overrides or [])
@@ -43,7 +44,9 @@ def show_plan(
     found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, document["stages"])]
     found += judge_warnings(loaded.recipe, online=online)
     document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
-    row = first_row(loaded.recipe)
-    document["prompt"] = prompt = preview(loaded.recipe, row)
-    document["guidance"] = guided_group(loaded.recipe, row, prompt["text"])
+    document["prompt"] = document["guidance"] = None
+    if not only_judge(loaded.recipe):
+        row = first_row(loaded.recipe)
+        document["prompt"] = prompt = preview(loaded.recipe, row)
+        document["guidance"] = guided_group(loaded.recipe, row, prompt["text"])
     screen.show(plan_table(document), document)

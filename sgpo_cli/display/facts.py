@@ -61,6 +61,8 @@ class RunFacts:
     """Guided rollouts of the whole run that got less than asked, by reason."""
     trust: str | None = None
     """The judge's weight and what it rests on, in words; None where every judge has full weight."""
+    drift: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """Of a run on fixed responses: (step, `ratio, log_ratio, outside`); empty where rollouts are the policy's own."""
     train_seconds: float | None = None
     """Sum over the steps."""
     benches: list[dict[str, Any]] = field(default_factory=list)
@@ -119,6 +121,7 @@ def _facts(run: RunDir, rows: list[dict[str, Any]]) -> RunFacts:
         guided_accuracy=guidance_curve(rows, "accuracy"),
         shortened=shortened_counts(rows),
         trust=trust_line(rows),
+        drift=[(row["step"], row["drift"]) for row in rows if row.get("drift")],
         train_seconds=sum(row.get("seconds") or 0.0 for row in rows) if rows else None,
         benches=[_summary(path) for path in sorted(run.stage("eval").path.glob("*/summary.json"))],
         judge=readable.document(judge) if judge.exists() else None,

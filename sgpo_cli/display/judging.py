@@ -13,7 +13,8 @@ from sgpo_cli.display import words
 def measured_lines(told: Mapping[str, Any]) -> list[str]:
     """A judge stage's figures: ProcessBench's with 95% intervals, throughput, agreement with a second judge, cost.
 
-    `told`: `measures`, `agreement`, `per_second`, `usage`, as in judge.json; what is missing or null gives no line.
+    `told`: `measures`, `closeness`, `agreement`, `per_second`, `usage`, as in judge.json; what is missing or null gives
+    no line.
     """
     lines = []
     measures = told.get("measures")
@@ -22,6 +23,12 @@ def measured_lines(told: Mapping[str, Any]) -> list[str]:
         figures = [f"{name} {_with_interval(measures, key)}" for key, name in named if measures.get(key) is not None]
         rows = (measures.get("n_error") or 0) + (measures.get("n_correct") or 0)
         lines.append(f"judge measured on {words.plural(rows, 'labelled row')}: {', '.join(figures)}")
+    close = told.get("closeness")
+    if close and close.get("exact") is not None:
+        said = [f"first error exact {_with_interval(close, 'exact')}"]
+        if close.get("correlation") is not None:
+            said.append(f"prefix scores correlate {_with_interval(close, 'correlation')}")
+        lines.append(f"judge: {', '.join(said)}")
     said = []
     if told.get("abstained") is not None:
         said.append(f"{words.percent(told['abstained'])} of the warm start's rollouts without a verdict")

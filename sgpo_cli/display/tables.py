@@ -159,6 +159,8 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
         lines.append(("guided accuracy", _from_to(facts.guided_accuracy, words.share)))
     if facts.shortened:
         lines.append(("prefixes", shortened(facts.shortened)))
+    if facts.drift:
+        lines.append(("off-policy", drift_line(*facts.drift[-1])))
     if facts.judge and facts.judge.get("measures"):
         lines.append(("judge", judge_line(facts.judge)))
     asked = usage_text(facts.judge_usage)
@@ -178,6 +180,12 @@ def _from_to(curve: Sequence[tuple[int, float]], write: Any) -> str:
     (first, then), (last, now) = curve[0], curve[-1]
     start = "" if first == last else f"{write(then)} (step {first}) → "
     return f"{start}{write(now)} (step {last})"
+
+
+def drift_line(step: int, drift: Mapping[str, float]) -> str:
+    """How far a policy that learns from fixed responses is from the one that made them."""
+    outside = words.percent(drift["outside"])
+    return f"mean ratio {drift['ratio']:.2f}, {outside} of tokens outside the clip range (step {step})"
 
 
 def judge_line(judge: Mapping[str, Any]) -> str:

@@ -38,6 +38,12 @@ def _language_model(options: Mapping[str, object]) -> Judge:
     return from_options(options)
 
 
+def _learned(options: Mapping[str, object]) -> Judge:
+    from sgpo_cli.judging.learned.judge import from_options
+
+    return from_options(options)
+
+
 def _vote(options: Mapping[str, object]) -> Judge:
     from sgpo_cli.judging.vote import from_options
 
@@ -60,6 +66,7 @@ JUDGES: dict[str, Factory] = {
     "arithmetic": _arithmetic,
     "hops_oracle": _hops_oracle,
     "language_model": _language_model,
+    "learned": _learned,
     "noise": _noise,
     "process_reward": _process_reward,
     "reference": _reference,

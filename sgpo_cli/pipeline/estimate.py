@@ -12,15 +12,16 @@ from typing import Any
 import psutil
 
 from sgpo_cli.errors import Mistake
-from sgpo_cli.pipeline.architecture import Shape, on_accelerator, shape_of
-from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib
+from sgpo_cli.pipeline.architecture import Shape, on_accelerator
+from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib, learned_shape, policy_shape
+from sgpo_cli.recipe.judgetraining import JudgeTrain
 from sgpo_cli.recipe.kinds import WarmupSft
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
 
 _START_S = (4.0, 15.0)  # importing torch and TRL, opening the model
 _CPU_RATE = (0.4e10, 2.5e10)  # useful FLOP/s of one core on small models, slowest and fastest seen
 _GPU_RATE = (0.4e14, 2.5e14)  # useful FLOP/s of one data-centre GPU in such a loop, generation included
-_SPECIAL_TOKENS = 5  # of task hops: pad, begin, end, unknown, and the answer's marker
 _PROMPT_TOKENS = 256  # what is assumed of problems that are not looked at
 _BASE_GIB = 0.7  # Python with torch, transformers and TRL loaded
 
@@ -31,12 +32,10 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     """`seconds [lo, hi]`, `memory_gib`, `judge_calls`, their basis; null seconds when the model's size is unknown."""
     if kind == "report":
         return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": _basis()}
-    task = recipe.data.hops
-    shape = (
-        shape_of(recipe.model, vocab=task.entities + task.relations + _SPECIAL_TOKENS)
-        if recipe.data.source == "hops"
-        else shape_of(recipe.model)
-    )
+    alone = only_judge(recipe)
+    if alone and (recipe.judge is None or recipe.judge.train is None):
+        return {"seconds": None, "memory_gib": None, "judge_calls": 0, "reason": "it depends on the rows to be read"}
+    shape = learned_shape(recipe) if alone or kind == "judge_train" else policy_shape(recipe)
     if shape is None:
         reason = "the model's config.json is not on this machine: its size is unknown"
         return {"seconds": None, "memory_gib": None, **_judging(recipe, kind), "reason": reason}
@@ -91,6 +90,12 @@ def _problem_tokens(recipe: Recipe) -> int:
     return recipe.data.hops.hops + 2 if recipe.data.source == "hops" else _PROMPT_TOKENS
 
 
+def _judge_row_tokens(recipe: Recipe, train: JudgeTrain) -> int:
+    """Of a labelled response, cut behind its first wrong step: about half of it."""
+    whole = train.max_length if only_judge(recipe) else _row_tokens(recipe)
+    return max(1, min(whole, train.max_length) // 2)
+
+
 def _flops(recipe: Recipe, kind: str, shape: Shape) -> float:
     size = float(shape.parameters())
     trainer = recipe.trainer
@@ -98,6 +103,13 @@ def _flops(recipe: Recipe, kind: str, shape: Shape) -> float:
         warmup = recipe.warmup
         rows = warmup.steps * warmup.batch_size if isinstance(warmup, WarmupSft) else 0
         return 6 * size * rows * min(_row_tokens(recipe), getattr(warmup, "max_length", 0))
+    train = recipe.judge.train if recipe.judge else None
+    if kind == "judge_train" and train is not None:
+        made = 2 * size * train.rollouts * _row_tokens(recipe) if train.labels is None else 0.0
+        return 6 * size * train.steps * train.batch_size * _judge_row_tokens(recipe, train) + made
+    if kind == "rollout":
+        groups = recipe.offline.problems if recipe.offline is not None else 0
+        return 4 * size * groups * trainer.group_size * _row_tokens(recipe)
     if kind == "judge":
         return 2 * size * _row_tokens(recipe) * (recipe.judge.measure if recipe.judge else 0)
     if kind == "train":
@@ -116,8 +128,13 @@ def _memory_gib(recipe: Recipe, kind: str, shape: Shape) -> float:
     trainer = recipe.trainer
     rows = trainer.prompts_per_step * trainer.group_size // recipe.launch.processes
     cache = rows * _row_tokens(recipe) * shape.kv_bytes_per_token(width)
-    if kind in {"judge", "eval"}:
-        return _BASE_GIB + (weights + cache) / 2**30
+    if kind in {"judge", "eval", "rollout"}:
+        return _BASE_GIB + (weights + (0 if only_judge(recipe) else cache)) / 2**30
+    train = recipe.judge.train if recipe.judge else None
+    if kind == "judge_train" and train is not None:
+        tokens = train.batch_size * train.max_length
+        activations = min(tokens, 16384) * shape.layers * (14 * shape.hidden + 4 * shape.intermediate) * width
+        return _BASE_GIB + (4 * weights + activations) / 2**30
     if kind == "warmup":
         batch = getattr(recipe.warmup, "batch_size", 1)
     else:

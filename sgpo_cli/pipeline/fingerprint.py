@@ -18,7 +18,16 @@ from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import OPERATIONAL, asked_by
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
-CODE_VERSION = {"warmup": 1, "judge": 2, "train": 2, "eval": 2, "responses": 2, "report": 1}
+CODE_VERSION = {
+    "warmup": 1,
+    "rollout": 1,
+    "judge_train": 1,
+    "judge": 2,
+    "train": 2,
+    "eval": 2,
+    "responses": 2,
+    "report": 1,
+}
 
 
 def fingerprint(kind: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

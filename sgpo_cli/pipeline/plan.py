@@ -1,7 +1,8 @@
 """The plan: a recipe compiled to stages, before anything runs.
 
-warmup -> judge -> train -> eval -> report; a stage that the recipe does not need is left out. The compile is pure: it
-reads the recipe, the cards and local data, and looks at the run directory to say what would be run, resumed or skipped.
+warmup -> rollout -> judge_train -> judge -> train -> eval -> report; a stage that the recipe does not need is left out.
+The compile is pure: it reads the recipe, the cards and local data, and looks at the run directory to say what would be
+run, resumed or skipped.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Literal
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, judge_content, local_content
-from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
 from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.load import LoadedRecipe
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs.rundir import RunDir, StageDir, runs_root
 
@@ -75,6 +77,28 @@ _SERVED = ("endpoints", "store")
 """Keys of the judge that say where verdicts come from, not what they are."""
 
 
+_LATER = ("refresh_",)
+"""How keys of judge.train begin that matter during RL only."""
+
+
+_MADE = {"judge_train": "judge", "rollout": "rollouts"}
+"""What stages before judge and train leave for them."""
+
+
+def _with_made(
+    before: list[PlannedStage], inputs: dict[str, str], marks: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Inputs and their fingerprints, with what earlier stages made: a trained judge, fixed rollouts, their labels."""
+    inputs, marks = dict(inputs), dict(marks)
+    for stage in before:
+        role = _MADE.get(stage.kind)
+        if role is not None:
+            inputs[role], marks[role] = stage.outputs[role], stage.fingerprint
+        if "labels" in stage.outputs:
+            inputs["labels"], marks["labels"] = stage.outputs["labels"], stage.fingerprint
+    return inputs, marks
+
+
 class _Compiler:
     def __init__(self, loaded: LoadedRecipe, run: RunDir, root: Path) -> None:
         self.recipe = loaded.recipe
@@ -86,14 +110,24 @@ class _Compiler:
 
     def stages(self) -> list[PlannedStage]:
         planned: list[PlannedStage] = []
+        if only_judge(self.recipe):
+            if self.recipe.judge is not None and self.recipe.judge.train is not None:
+                planned.append(self._judge_train("", ""))
+            planned.append(self._judge("", "", planned))
+            planned.append(self._report(planned))
+            return planned
         policy, made_by = self.recipe.model.path or "", ""
         if self.recipe.warmup.kind != "none" or self.recipe.model.path is None:
             stage = self._warmup()
             planned.append(stage)
             policy, made_by = str(self.run.stage("warmup").final), stage.fingerprint
+        if self.recipe.offline is not None:
+            planned.append(self._rollout(policy, made_by))
+        if self.recipe.judge is not None and self.recipe.judge.train is not None:
+            planned.append(self._judge_train(policy, made_by))
         if self.recipe.judge is not None:
-            planned.append(self._judge(policy, made_by))
-        train = self._train(policy, made_by)
+            planned.append(self._judge(policy, made_by, planned))
+        train = self._train(policy, made_by, planned)
         planned.append(train)
         if self.recipe.benchmarks:
             planned.append(self._eval(train))
@@ -124,18 +158,71 @@ class _Compiler:
         outputs = {"policy": str(self.run.stage("warmup").final)}
         return PlannedStage("warmup", "warmup", mark, config, {}, outputs, home, shared=True)
 
-    def _judge(self, policy: str, made_by: str) -> PlannedStage:
+    def _judge_train(self, policy: str, made_by: str) -> PlannedStage:
+        """Only what the training reads, so that recipes share a judge that differ in anything else."""
+        judge = self.recipe.judge
+        assert judge is not None and judge.train is not None
+        train = judge.train
+        told = {k: v for k, v in self.resolved["judge"]["train"].items() if not k.startswith(_LATER)}
+        config: dict[str, Any] = {
+            "train": {**told, "content": _small_identity(train.model)},
+            "labels": local_content(train.labels),
+            "threshold": getattr(load_judge_card(judge.card), "threshold", None),
+        }
+        needs_policy = train.labels is None or (train.model is None and train.scratch is None)
+        if train.labels is None:
+            config |= {"teacher": judge_content(str(train.label_with)), **self._sampling_config()}
+        mark = fingerprint("judge_train", config, {"policy": made_by if needs_policy else ""})
+        home = self.root / ".shared" / mark
+        outputs = {"judge": str(self.run.stage("judge_train").final)}
+        inputs = {"policy": policy} if needs_policy else {}
+        return PlannedStage("judge_train", "judge_train", mark, config, inputs, outputs, home, shared=True)
+
+    def _sampling_config(self) -> dict[str, Any]:
+        """What decides the rollouts that are labelled for a judge to learn from."""
+        trainer = self.resolved["trainer"]
+        return {
+            "model": self.model,
+            "data": self.data,
+            "max_completion_length": trainer["max_completion_length"],
+            "generation": self.resolved["generation"],
+        }
+
+    def _rollout(self, policy: str, made_by: str) -> PlannedStage:
+        offline = self.recipe.offline
+        assert offline is not None
+        config = {
+            **self._rollout_config(),
+            "offline": self.resolved["offline"],
+            "responses": local_content(offline.responses),
+            "problems": self._problem_count(),
+        }
+        mark = fingerprint("rollout", config, {"policy": made_by})
+        outputs = {"rollouts": str(self.run.stage("rollout").rollouts)}
+        # Shared, so that recipes that differ in how they learn do so from the very same responses.
+        home = self.root / ".shared" / mark
+        return PlannedStage("rollout", "rollout", mark, config, {"policy": policy}, outputs, home, shared=True)
+
+    def _problem_count(self) -> int:
+        """Task hops draws as many problems as the steps ask for."""
+        return self.recipe.trainer.steps * self.recipe.trainer.prompts_per_step
+
+    def _judge(self, policy: str, made_by: str, before: list[PlannedStage]) -> PlannedStage:
         judge = self.recipe.judge
         assert judge is not None
+        left = {"max_abstained", "then", "train", *_SERVED}
         config = {
-            "judge": {k: v for k, v in self.resolved["judge"].items() if k not in {"max_abstained", "then", *_SERVED}},
+            "judge": {k: v for k, v in self.resolved["judge"].items() if k not in left},
             "card": judge_content(judge.card),
             "second": judge_content(judge.compare_with) if judge.compare_with else None,
             "labels": local_content(judge.floor.data) if judge.floor else None,
-            **self._rollout_config(),
+            **({} if only_judge(self.recipe) else self._rollout_config()),
         }
+        inputs, marks = _with_made(before, {"policy": policy} if policy else {}, {"policy": made_by})
         outputs = {"measures": str(self.run.stage("judge").measures)}
-        return self._stage("judge", config, inputs={"policy": policy}, made_by={"policy": made_by}, outputs=outputs)
+        if self.recipe.offline is not None:
+            outputs["labels"] = str(self.run.stage("judge").labels)
+        return self._stage("judge", config, inputs=inputs, made_by=marks, outputs=outputs)
 
     def _rollout_config(self) -> dict[str, Any]:
         keys = ("seed", "reward", "generation")
@@ -143,13 +230,18 @@ class _Compiler:
         lengths = {k: trainer[k] for k in ("group_size", "max_completion_length")}
         return {"model": self.model, "data": self.data, **lengths, **{k: self.resolved[k] for k in keys}}
 
-    def _train(self, policy: str, made_by: str) -> PlannedStage:
+    def _train(self, policy: str, made_by: str, before: list[PlannedStage]) -> PlannedStage:
         keys = ("seed", "reward", "judge", "rescue", "guidance", "trainer", "generation")
         config = {"model": self.model, "data": self.data, **{k: self.resolved[k] for k in keys}}
         if self.recipe.judge is not None:
             # The floor decides whether training begins, not what it does.
             config["judge"] = {k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}}
             config["card"] = judge_content(self.recipe.judge.card)
+            refresh = self._refresh_config()
+            if refresh is not None:
+                config["refresh"] = refresh
+        if self.recipe.offline is not None:
+            config["offline"] = True
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
         inputs = {"policy": policy}
         if self.recipe.judge is not None and getattr(self.recipe.rescue, "trust", None) is not None:
@@ -159,7 +251,15 @@ class _Compiler:
             inputs["judged"] = str(self.run.stage("judge").path)
         train = self.run.stage("train")
         outputs = {"policy": str(train.final), "metrics": str(train.metrics), "rollouts": str(train.rollouts)}
-        return self._stage("train", config, inputs=inputs, made_by={"policy": made_by}, outputs=outputs)
+        inputs, marks = _with_made(before, inputs, {"policy": made_by})
+        return self._stage("train", config, inputs=inputs, made_by=marks, outputs=outputs)
+
+    def _refresh_config(self) -> dict[str, Any] | None:
+        train = self.recipe.judge.train if self.recipe.judge is not None else None
+        if train is None or train.refresh_every is None:
+            return None
+        told = {k: v for k, v in self.resolved["judge"]["train"].items() if k.startswith(_LATER)}
+        return {**told, "teacher": judge_content(str(train.label_with))}
 
     def _eval(self, train: PlannedStage) -> PlannedStage:
         benches = [

@@ -43,6 +43,7 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
     Raises:
         UserError: rows that cannot be used, with file and line of the first ones and the count of all.
     """
+    check_labels(recipe, at_most=at_most)
     source = Path(recipe.data.source)
     if not source.is_file() or (at_most is not None and source.stat().st_size > at_most):
         return []
@@ -60,6 +61,23 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
         told.append(look_at_lengths(recipe, rows, lengths(rows), context))
     told += _check_traces(recipe, rows)
     return [Mistake(what, where="data.source") for what in told if what is not None]
+
+
+def check_labels(recipe: Recipe, *, at_most: int | None = None) -> None:
+    """Reads the file of labelled steps that a judge is to be trained from (of at most `at_most` bytes).
+
+    Raises:
+        UserError: rows that cannot be used, with file and line; too few labels, or none to measure the judge on.
+    """
+    train = recipe.judge.train if recipe.judge is not None else None
+    if train is None or train.labels is None:
+        return
+    path = Path(train.labels)
+    if at_most is not None and path.stat().st_size > at_most:
+        return
+    from sgpo_cli.judging.learned.labels import divide, read_labels
+
+    divide(read_labels(path, train.format), share=train.heldout, least=train.least, where=str(path))
 
 
 def _in_order(problems: Problems) -> list[Row]:

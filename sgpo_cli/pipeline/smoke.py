@@ -18,6 +18,7 @@ from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.trl import TUNED
 from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
@@ -37,9 +38,9 @@ def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
     changes: list[str] = []
     if recipe.model.path is not None:
         changes += _shrink_model(recipe, told)
-    if recipe.data.source != "hops":
+    if recipe.data.source != "hops" and not only_judge(recipe):
         changes += _shrink_data(recipe, told, home)
-    changes += _shrink_work(recipe, told)
+    changes += _shrink_work(recipe, told, home)
     changes += _shrink_benchmarks(recipe, told, home)
     recipe = from_dict(Recipe, told)
     return replace(loaded, recipe=recipe, resolved=to_dict(recipe)), changes
@@ -95,7 +96,7 @@ def _write_rows(path: Path, columns: Columns, count: int) -> None:
     write_text(path, "\n".join(rows) + "\n")
 
 
-def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
+def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
     trainer = told["trainer"]
     updates = min(2, recipe.trainer.updates_per_step)
     trainer.update(
@@ -120,6 +121,10 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any]) -> list[str]:
         told["judge"].update(measure=16, floor=None, max_abstained=1.0)
         changes.append("judge: measured on 16 rollouts, no floor, may abstain on all")
         changes += _shrink_judge(recipe, told["judge"])
+        changes += _shrink_training(recipe, told["judge"]["train"], home)
+    if told["offline"] is not None:
+        told["offline"].update(problems=8, responses=None)
+        changes.append("offline: 8 groups, rolled out here")
     if recipe.launch.engine != "local" or recipe.launch.processes != 1:
         told["launch"].update(engine="local", processes=1)
         changes.append("launch: one local process")
@@ -145,6 +150,28 @@ def _shrink_judge(recipe: Recipe, told: dict[str, Any]) -> list[str]:
         return []
     told["endpoints"] = [STANDIN]
     return ["judge's servers: a stand-in on this machine; its verdicts mean nothing"]
+
+
+def _shrink_training(recipe: Recipe, train: dict[str, Any] | None, home: Path) -> list[str]:
+    """Four steps of training on labels of both kinds: rollouts of a random policy would give one kind only."""
+    if train is None:
+        return []
+    path = home / f"{recipe.name}-labels.jsonl"
+    rows = []
+    for index in range(_ROWS):
+        a, b, off = 3 + index, 4 + 2 * index, index % 2
+        steps = [f"{a} + {b} = {a + b + off}.", f"The answer is {a + b + off}."]
+        rows.append(to_json({"problem": f"What is {a} + {b}?", "steps": steps, "first_error": 0 if off else -1}))
+    write_text(path, "\n".join(rows) + "\n")
+    train.update(labels=str(path), format="sgpo", steps=4, batch_size=4, least=4, heldout=0.2, save_every=2)
+    changes = [f"judge.train: 4 steps on {_ROWS} synthetic labels ({path})"]
+    if train["model"] is not None:
+        train.update(model=None, scratch=asdict(Scratch(context=2048)))
+        changes.append("judge.train.model: 2 layers of random weights, one token a byte")
+    if train["refresh_every"] is not None:
+        train.update(refresh_every=1, refresh_rollouts=8, refresh_steps=2)
+        changes.append("judge.train: refreshed after the first step, with 8 rollouts")
+    return changes
 
 
 def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:

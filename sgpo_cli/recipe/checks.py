@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.recipe.nodes import Findings, Place
-from sgpo_cli.recipe.rules import batch, generation, guidance, judges, method, model, outside, problems, rewards, trl
+from sgpo_cli.recipe.rules import (
+    batch,
+    generation,
+    guidance,
+    judges,
+    learned,
+    method,
+    model,
+    offline,
+    outside,
+    problems,
+    rewards,
+    trl,
+)
 from sgpo_cli.recipe.rules.view import RULES, View
 from sgpo_cli.recipe.schema import Recipe
 
-SUBJECTS = (batch, model, problems, rewards, judges, method, guidance, generation, outside, trl)
+SUBJECTS = (batch, model, problems, rewards, judges, learned, method, guidance, generation, offline, outside, trl)
 """The modules whose rules are registered, by being imported."""
 
 

@@ -162,8 +162,16 @@ class ProcessRewardCard:
     """Index of the class of right steps, styles separator and token_classification."""
     system: str | None = "Please reason step by step, and put your final answer within \\boxed{}."
     """System message of the chat template, style separator; null sends none."""
-    device: Literal["same", "cpu"] = "same"
-    """Beside the policy, or on the CPU."""
+    device: Literal["same", "cpu", "server"] = "same"
+    """Beside the policy, on the CPU, or behind vLLM's pooling interface at `endpoints`."""
+    endpoints: list[str] | None = None
+    """Base addresses of servers, each ending in /v1; calls are spread over them; device server."""
+    key_env: str | None = None
+    """Environment variable that holds the servers' key; the key is never written anywhere."""
+    concurrency: Count = 32
+    """Requests in flight, over all endpoints; device server."""
+    timeout_s: Positive = 120.0
+    """Seconds for one request; device server."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Weights and computation; auto is the checkpoint's own on an accelerator and float32 on a CPU."""
     batch_tokens: Count = 16384
@@ -191,6 +199,21 @@ class NoiseCard:
     """Seed of the noise."""
 
 
+@dataclass(kw_only=True)
+class LearnedCard:
+    """The judge that the recipe trains (`judge.train`), opened where that left it."""
+
+    kind: Literal["learned"] = "learned"
+    threshold: Share = 0.5
+    """A step whose probability of being right is less is wrong."""
+    device: Literal["same", "cpu"] = "same"
+    """Beside the policy, or on the CPU."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Weights and computation; auto is the checkpoint's own on an accelerator and float32 on a CPU."""
+    batch_tokens: Count = 16384
+    """Largest batch, in tokens with padding; halved where memory runs out."""
+
+
 OPERATIONAL = frozenset(
     {"endpoints", "key_env", "limit_field", "concurrency", "timeout_s", "deadline_s", "retries", "breaker", "price"}
     | {"device", "batch_tokens"}
@@ -198,7 +221,14 @@ OPERATIONAL = frozenset(
 """Fields that say where, how fast and at what price a judge is asked: a verdict does not depend on them."""
 
 JudgeCard = (
-    HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard | NoiseCard
+    HopsOracleCard
+    | ArithmeticCard
+    | ReferenceCard
+    | LanguageModelCard
+    | VoteCard
+    | ProcessRewardCard
+    | LearnedCard
+    | NoiseCard
 )
 
 

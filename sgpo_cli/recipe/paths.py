@@ -93,7 +93,11 @@ def _advice(text: str, beside: Path) -> str:
     return f"did you mean {' or '.join(near)}? {looked}" if near else looked
 
 
-_CARDS: dict[str, Kind] = {"judge.card": "judges", "benchmarks.N.card": "evals"}
+_CARDS: dict[str, Kind] = {
+    "judge.card": "judges",
+    "judge.train.label_with": "judges",
+    "benchmarks.N.card": "evals",
+}
 
 _RESOLVERS: dict[str, Callable[[str, Path], str]] = {
     r"model\.path": _hub_or_local,
@@ -101,6 +105,10 @@ _RESOLVERS: dict[str, Callable[[str, Path], str]] = {
     r"data\.source": _source,
     r"judge\.card": _card("judges"),
     r"judge\.floor\.data": _file,
+    r"offline\.responses": _file,
+    r"judge\.train\.model": _hub_or_local,
+    r"judge\.train\.labels": _file,
+    r"judge\.train\.label_with": _card("judges"),
     r"reward\.\d+\.path": _function,
     r"benchmarks\.\d+\.card": _card("evals"),
     r"benchmarks\.\d+\.file": _file,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from sgpo_cli.recipe.judgetraining import JudgeTrain
 from sgpo_cli.recipe.kinds import (
     Count,
     Guidance,
@@ -20,35 +21,11 @@ from sgpo_cli.recipe.kinds import (
     Warmup,
     WarmupNone,
 )
+from sgpo_cli.recipe.offline import Offline as Offline
 from sgpo_cli.recipe.ranges import Range
+from sgpo_cli.recipe.scratch import Scratch as Scratch
 
 Seed = Annotated[int, Range(ge=0)]
-
-
-@dataclass(kw_only=True)
-class Scratch:
-    """A model built with random weights, for tasks small enough to learn from nothing and for `--smoke`."""
-
-    architecture: Literal["llama", "qwen2", "qwen3"] = "llama"
-    """Model family; the folder it is saved to is a plain transformers one."""
-    layers: Count = 2
-    """Decoder layers."""
-    hidden_size: Count = 64
-    """Width of the residual stream."""
-    heads: Count = 4
-    """Attention heads."""
-    kv_heads: Count | None = None
-    """Key and value heads; null is as many as `heads`."""
-    intermediate_size: Count = 192
-    """Width of the MLP."""
-    rope_theta: Positive = 1000.0
-    """Base of the rotary embedding."""
-    initializer_range: Positive = 0.05
-    """Standard deviation of the initial weights."""
-    tie_embeddings: bool = False
-    """Whether input and output embeddings are one matrix."""
-    context: Count = 512
-    """Longest sequence, in tokens."""
 
 
 @dataclass(kw_only=True)
@@ -151,10 +128,15 @@ class Data:
 class Floor:
     """How good a judge must be before it is trusted."""
 
-    f1: Share = 0.8
-    """Smallest ProcessBench F1 on labelled responses."""
+    f1: Share | None = 0.8
+    """Smallest ProcessBench F1 on labelled responses; null asks for none."""
+    exact: Share | None = None
+    """Smallest share of labelled responses whose first wrong step (or none) is named exactly; null asks for none."""
+    correlation: Annotated[float, Range(ge=-1, le=1)] | None = None
+    """Smallest correlation of the judge's prefix scores with the labels'; null asks for none."""
     data: str | None = None
-    """JSONL of labelled steps (`problem, steps, first_error`); null measures on rollouts of a task that labels them."""
+    """JSONL of labelled steps (`problem, steps, first_error`); null measures on rollouts of a task that labels them, or
+    on the labels that `judge.train` sets aside."""
 
 
 @dataclass(kw_only=True)
@@ -162,7 +144,9 @@ class JudgeUse:
     """Which judge reads wrong answers, and when it is trusted."""
 
     card: str
-    """A judge card, by name or path."""
+    """A judge card, by name or path; `learned` is the judge that `judge.train` trains."""
+    train: JudgeTrain | None = None
+    """Trains a judge from labelled steps before it is measured; card `learned` opens it."""
     floor: Floor | None = None
     """Below it the run stops in its judge stage; null measures and goes on."""
     measure: Count = 256
@@ -277,6 +261,8 @@ class Recipe:
     """What gives an all-negative group a signal."""
     guidance: Guidance = field(default_factory=GuidanceNone)
     """What is injected at the start of rollouts."""
+    offline: Offline | None = None
+    """Fixed responses to learn from; null rolls out the policy as it learns."""
     trainer: Trainer = field(default_factory=Trainer)
     """The RL loop."""
     generation: Generation = field(default_factory=Generation)

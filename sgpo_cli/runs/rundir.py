@@ -69,6 +69,11 @@ class StageDir:
         """labelled.jsonl: the judge's verdicts beside the labels it was measured by, left by the judge stage."""
         return self.path / "labelled.jsonl"
 
+    @property
+    def labels(self) -> Path:
+        """labels.jsonl: the labelled responses of an offline recipe, left by the judge stage."""
+        return self.path / "labels.jsonl"
+
     def fingerprint(self) -> str | None:
         """The fingerprint this stage directory was made for; None when nothing began here."""
         return read_json(self.config)["fingerprint"] if self.config.exists() else None
@@ -165,6 +170,8 @@ def list_runs() -> list[RunDir]:
 
 
 def newest_finished() -> RunDir | None:
-    """The finished run whose completion marker is the newest; smoke runs do not count, their policy is random."""
-    finished = [run for run in list_runs() if run.done.exists() and not run.name.endswith(SMOKE)]
+    """The finished run whose completion marker is the newest, among those that trained a policy; smoke runs do not
+    count, their policy is random."""
+    runs = [run for run in list_runs() if run.stage("train").path.exists()]
+    finished = [run for run in runs if run.done.exists() and not run.name.endswith(SMOKE)]
     return max(finished, key=lambda run: run.done.stat().st_mtime, default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,14 @@ from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.store import VerdictStore
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import HopsOracleCard, JudgeCard, LanguageModelCard, asked_by
+from sgpo_cli.recipe.judgecards import (
+    HopsOracleCard,
+    JudgeCard,
+    LanguageModelCard,
+    LearnedCard,
+    ProcessRewardCard,
+    asked_by,
+)
 from sgpo_cli.recipe.schema import HopsTask, JudgeUse
 from sgpo_cli.runs.rundir import runs_root
 
@@ -26,20 +33,27 @@ def open_judge(
     endpoints: Sequence[str] | None = None,
     store: Path | None = None,
     processes: int = 1,
+    learned: Mapping[str, Any] | None = None,
 ) -> Judge:
     """The judge of `card`, ready to be asked.
 
     `task`: what a judge of the built-in task is told of its facts; `endpoints`: servers in the place of a language
     model's own; `store`: where its verdicts are kept; `processes`: how many open the same judge and share its
-    concurrency. Whoever opens a judge closes it (`close_judge`).
+    concurrency; `learned`: where the judge that the recipe trains lies (`learned_options`). Whoever opens a judge
+    closes it (`close_judge`).
     """
     loaded = load_judge_card(card)
     kept = VerdictStore(store) if store is not None and _is_stored(loaded) else None
-    return _open(loaded, task, endpoints, kept, processes)
+    return _open(loaded, task, endpoints, kept, processes, learned or {})
 
 
 def _open(
-    card: JudgeCard, task: HopsTask, endpoints: Sequence[str] | None, store: VerdictStore | None, processes: int
+    card: JudgeCard,
+    task: HopsTask,
+    endpoints: Sequence[str] | None,
+    store: VerdictStore | None,
+    processes: int,
+    learned: Mapping[str, Any],
 ) -> Judge:
     options: dict[str, Any] = {key: value for key, value in asdict(card).items() if key != "kind"}
     if isinstance(card, HopsOracleCard):
@@ -48,8 +62,14 @@ def _open(
         options["store"] = store
         options["endpoints"] = list(endpoints) if endpoints else card.endpoints
         options["concurrency"] = max(1, card.concurrency // processes)
+    if isinstance(card, ProcessRewardCard) and card.device == "server":
+        options["endpoints"] = list(endpoints) if endpoints else card.endpoints
+        options["concurrency"] = max(1, card.concurrency // processes)
     if asked := asked_by(card):
-        options["members"] = [_open(load_judge_card(name), task, endpoints, store, processes) for name in asked]
+        members = [load_judge_card(name) for name in asked]
+        options["members"] = [_open(member, task, endpoints, store, processes, learned) for member in members]
+    if isinstance(card, LearnedCard):
+        options |= learned
     return load_judge(card.kind, options)
 
 
@@ -58,11 +78,30 @@ def _is_stored(card: JudgeCard) -> bool:
     return isinstance(card, LanguageModelCard) or any(_is_stored(load_judge_card(name)) for name in asked_by(card))
 
 
-def recipe_judge(use: JudgeUse, *, task: HopsTask, processes: int = 1, card: str | None = None) -> Judge:
-    """The judge that a recipe uses; `card` names another one to be opened the same way."""
+def recipe_judge(
+    use: JudgeUse, *, task: HopsTask, processes: int = 1, card: str | None = None, trained: str | None = None
+) -> Judge:
+    """The judge that a recipe uses; `card` names another one to be opened the same way, `trained` is the folder that
+    stage `judge_train` left."""
     return open_judge(
-        card or use.card, task=task, endpoints=use.endpoints, store=store_path(use.store), processes=processes
+        card or use.card,
+        task=task,
+        endpoints=use.endpoints,
+        store=store_path(use.store),
+        processes=processes,
+        learned=learned_options(use, trained),
     )
+
+
+def learned_options(use: JudgeUse, trained: str | None) -> dict[str, Any]:
+    """What card `learned` is told by the recipe that trains it; empty where nothing is trained."""
+    if use.train is None or trained is None:
+        return {}
+    return {
+        "folder": trained,
+        "max_length": use.train.max_length,
+        "reference_steps": use.train.reference_steps,
+    }
 
 
 def store_path(store: str | None) -> Path | None:

@@ -10,6 +10,7 @@ from sgpo_cli.stages.context import StageContext
 if TYPE_CHECKING:
     from sgpo_cli.generation.prompts import Prompt
     from sgpo_cli.generation.transformers_engine import TransformersEngine
+    from sgpo_cli.training.problems import Problems
 
 
 def open_engine(context: StageContext, *, top_k: int = 0) -> tuple[TransformersEngine, Callable[[str], Prompt]]:
@@ -27,3 +28,19 @@ def open_engine(context: StageContext, *, top_k: int = 0) -> tuple[TransformersE
         return render(text, tokenizer, chat=model.chat, system=model.system_prompt)
 
     return TransformersEngine(policy, tokenizer, top_k=top_k), ask
+
+
+def open_problems(context: StageContext) -> Problems:
+    """The recipe's problems, without those that the policy's tokenizer finds too long (`data.max_problem_tokens`)."""
+    from sgpo_cli.generation.load import load_tokenizer
+    from sgpo_cli.training.long_problems import prompt_lengths
+    from sgpo_cli.training.problems import load_problems
+
+    recipe, model = context.recipe, context.recipe.model
+    tokenizer = load_tokenizer(
+        context.policy(),
+        chat_template=model.chat_template,
+        revision=model.revision,
+        trust_remote_code=model.trust_remote_code,
+    )
+    return load_problems(recipe, prompt_lengths(model, recipe.data.prompt, tokenizer))

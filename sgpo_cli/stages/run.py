@@ -17,6 +17,8 @@ from sgpo_cli.stages.context import StageContext, open_stage, rank
 # kind of stage -> the module that has its `run(context) -> outputs`
 KINDS = {
     "warmup": "sgpo_cli.stages.warmup",
+    "rollout": "sgpo_cli.stages.rollout",
+    "judge_train": "sgpo_cli.stages.judge_train",
     "judge": "sgpo_cli.stages.judge",
     "train": "sgpo_cli.stages.train",
     "eval": "sgpo_cli.stages.evaluate",

@@ -28,13 +28,15 @@ from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
+from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
-from sgpo_cli.training.problems import Problems, load_problems
+from sgpo_cli.training.problems import Problems, load_problems, reorder
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
+from sgpo_cli.training.stored import read_groups, rows_of
 from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
 from sgpo_cli.verify.pool import Grader
 
@@ -47,11 +49,14 @@ def run_train(
     stage: StageDir,
     events: EventWriter,
     standing: Standing | None = None,
+    teacher: Judge | None = None,
+    stored: Path | None = None,
 ) -> dict[str, Any]:
     """Trains `policy` as the recipe says; `stage.final` and `stage.path/best` are plain transformers folders.
 
     Goes on from the newest complete checkpoint, and ends as an uninterrupted run would have. Call it on every rank of a
-    launch; rank 0 writes. `standing`: what is known of the judge before the first step.
+    launch; rank 0 writes. `standing`: what is known of the judge before the first step. `teacher` labels rollouts for a
+    judge that is refreshed (`judge.train.refresh_every`); `stored` holds the fixed rollouts of an offline recipe.
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
@@ -65,7 +70,7 @@ def run_train(
     quiet()
     started = time.perf_counter()
     with ExitStack() as stack:
-        run = _Run(recipe, policy, judge, stage, events, stack, standing)
+        run = _Run(recipe, policy, judge, stage, events, stack, standing, teacher, stored)
         run.go()
         return {**run.outcome(), "seconds": time.perf_counter() - started}
 
@@ -81,7 +86,9 @@ class _Run:
         stage: StageDir,
         events: EventWriter,
         stack: ExitStack,
-        standing: Standing | None,
+        standing: Standing | None = None,
+        teacher: Judge | None = None,
+        stored: Path | None = None,
     ) -> None:
         self.recipe = recipe
         self.stage = stage
@@ -95,6 +102,9 @@ class _Run:
         )
         self.lengths = prompt_lengths(model_card, recipe.data.prompt, self.tokenizer)
         self.problems = load_problems(recipe, self.lengths)
+        self.groups = read_groups(stored, recipe.trainer.group_size) if stored is not None else None
+        if self.groups is not None:
+            self.problems = reorder(recipe, rows_of(self.groups, self.problems.rows), self.problems.heldout)
         graders = _Graders(stack)
         self.rewards = build_rewards(recipe.reward, self.problems.rows, graders)
         self.steps_right = steps_right_of(recipe.data.hops) if recipe.data.source == "hops" else None
@@ -129,9 +139,11 @@ class _Run:
             on_batch=self.ledger.on_batch,
             steps_right=self.steps_right,
             guide=self.guide,
+            stored=self.groups,
         )
         self._restore_trust(standing)
         self.heldout = self._heldout(graders)
+        self.refresher = self._refresher(judge, teacher)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
         silence_printing(self.trainer)
@@ -189,6 +201,15 @@ class _Run:
         elif standing is not None:
             self.trainer.trial.standing = standing
 
+    def _refresher(self, judge: Judge | None, teacher: Judge | None) -> Refresher | None:
+        """What lets a trained judge follow the policy, standing where the checkpoint left it."""
+        rows = {row.problem: row for row in self.problems.rows}
+        wait = self.trainer.accelerator.wait_for_everyone
+        refresher = open_refresher(self.recipe, judge, teacher, self.stage, self.events, rows, wait, self.writes)
+        if refresher is not None:
+            refresher.restore(self.position.step if self.position else 0)
+        return refresher
+
     def _prompts(self) -> list[Prompt]:
         """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
         problems, recipe = self.problems, self.recipe
@@ -241,6 +262,7 @@ class _Run:
             position=self.position,
             guidance=self.guide.save if self.guide is not None else None,
             trust=self.trainer.trial.save if self.trainer.trial is not None else None,
+            refresh=self.refresher.after if self.refresher is not None else None,
         )
 
     def _measure(self) -> Measured:

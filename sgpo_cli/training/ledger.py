@@ -216,6 +216,7 @@ def metrics_row(
             "fallback": batch.fallback,
         },
         "trust": None if batch.trust is None else asdict(batch.trust),
+        **({} if batch.drift is None else {"drift": asdict(batch.drift)}),
         "heldout": heldout,
         "heldout_start": heldout_start,
         "trl": trl,

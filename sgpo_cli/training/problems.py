@@ -40,6 +40,11 @@ def load_problems(recipe: Recipe, lengths: Lengths | None = None) -> Problems:
     return Problems(rows, _order(rows, wanted, recipe), heldout, left_out)
 
 
+def reorder(recipe: Recipe, rows: list[Row], heldout: list[Row]) -> Problems:
+    """The problems of fixed responses, in an order drawn anew for each pass over them."""
+    return Problems(rows, _order(rows, recipe.trainer.steps * recipe.trainer.prompts_per_step, recipe), heldout)
+
+
 def _order(rows: Sequence[Row], wanted: int, recipe: Recipe) -> list[int]:
     """Indices of the rows, pass after pass until there are `wanted`.
 

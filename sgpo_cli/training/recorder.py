@@ -41,9 +41,11 @@ class Recorder(TrainerCallback):
         position: Position | None,
         guidance: Callable[[], dict[str, Any]] | None = None,
         trust: Callable[[], dict[str, Any]] | None = None,
+        refresh: Callable[[int], None] | None = None,
     ) -> None:
         """`wait` is a barrier over the ranks; `position` is that of the checkpoint resumed from; `guidance` gives the
-        state of the guidance schedule, `trust` the judge's standing."""
+        state of the guidance schedule, `trust` the judge's standing; `refresh` is called at the end of every step but
+        the last."""
         self.ledger = ledger
         self.updates_per_step = updates_per_step
         self.steps = steps
@@ -55,6 +57,7 @@ class Recorder(TrainerCallback):
         self.wait = wait
         self.guidance = guidance
         self.trust = trust
+        self.refresh = refresh
         self.best = position.best if position else None
         self.best_step = position.best_step if position else None
         self.start: Measured | None = position.heldout_start if position else None
@@ -104,6 +107,10 @@ class Recorder(TrainerCallback):
         if state.global_step % self.updates_per_step:
             return
         step = state.global_step // self.updates_per_step
+        if self.refresh is not None and step < self.steps:
+            self.ledger.sync()
+            self.refresh(step)
+            self._began = time.perf_counter()  # a judge's training is no part of the next step
         stop = any(gathered([stops.stop_asked()]))
         if stop and step < self.steps:
             self.stopped = True

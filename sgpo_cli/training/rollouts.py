@@ -149,6 +149,19 @@ class TrustFigures:
     """Of these, in this step."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far the policy is from the one that made fixed rollouts, over the tokens of a batch, before its updates.
+
+    `ratio`: mean importance ratio; `log_ratio`: mean size of its logarithm; `outside`: share of tokens whose ratio is
+    outside the clip range, so that one of the two signs of advantage moves them no further.
+    """
+
+    ratio: float
+    log_ratio: float
+    outside: float
+
+
 @dataclass(slots=True)
 class Batch:
     """All rollouts of one step, group by group, after rewards, verdicts and advantages."""
@@ -171,6 +184,8 @@ class Batch:
     """None where every judge has full weight."""
     measured: int = 0
     """Of the rollouts that the judge was asked about, those read to measure the judge alone."""
+    drift: Drift | None = None
+    """None where rollouts are the policy's own."""
 
     def groups(self) -> list[list[Rollout]]:
         g = self.group_size

@@ -20,6 +20,8 @@ from trl import GRPOTrainer
 from sgpo_cli.errors import RunFailed
 from sgpo_cli.training.checkpoints import saving
 from sgpo_cli.training.rewards import Completion
+from sgpo_cli.training.rollouts import Drift
+from sgpo_cli.training.stored import StoredRollout
 from sgpo_cli.training.two_widths import Scored, score_in_two, share_spared
 
 PRIVATE: dict[str, list[str]] = {
@@ -101,6 +103,8 @@ class ScoredBatchTrainer(GRPOTrainer):
     use_vllm: bool
     _seen: tuple[Sequence[Completion], Sequence[Sequence[int]], torch.Tensor] | None = None
     _inputs: list[dict[str, Any]]
+    drift: Drift | None = None
+    """Of the batch that is being scored, where its rollouts are fixed ones."""
     _two_widths: bool = False
     """Whether the batch that is being learned from goes to the model in two parts; the same on every rank."""
 
@@ -123,6 +127,11 @@ class ScoredBatchTrainer(GRPOTrainer):
         """What this rank's B rows start from; None, on every rank, leaves generation to TRL alone."""
         return None
 
+    def fixed_rollouts(self, inputs: list[dict[str, Any]]) -> list[StoredRollout] | None:
+        """Rollouts for this rank's B rows in the place of generated ones, with the log-probabilities that importance
+        ratios are taken against; None, on every rank, generates."""
+        return None
+
     def _generate(self, prompts: list[Any]) -> Any:
         made = super()._generate(prompts)
         if self.model.training:
@@ -137,14 +146,17 @@ class ScoredBatchTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._inputs = inputs
-        injection = None
+        injection, fixed = None, None
         if self.model.training:
             self._two_widths = False
-            injection = self.before_rollouts(inputs)
-        with _diverging(self.state.global_step), self._injecting(injection):
+            fixed = self.fixed_rollouts(inputs)
+            injection = self.before_rollouts(inputs) if fixed is None else None
+        with _diverging(self.state.global_step), self._injecting(injection), self._taking(fixed):
             output = super()._generate_and_score_completions(inputs)
         if not self.model.training or self._seen is None:
             return output
+        if fixed is not None:
+            self._use_stored(output, fixed)
         completions, ids, rewards = self._seen
         self._seen = None
         local = output["advantages"]
@@ -168,6 +180,47 @@ class ScoredBatchTrainer(GRPOTrainer):
             yield
         finally:
             self.rollout_func = theirs
+
+    @contextmanager
+    def _taking(self, fixed: Sequence[StoredRollout] | None) -> Iterator[None]:
+        """Makes TRL take these rollouts, through its public `rollout_func`."""
+        if fixed is None:
+            yield
+            return
+        theirs = self.rollout_func
+        self.rollout_func = lambda prompts, _trainer: {
+            "prompt_ids": self._tokenize_prompts(prompts)[0],
+            "completion_ids": [list(rollout.ids) for rollout in fixed],
+            "logprobs": None,
+        }
+        try:
+            yield
+        finally:
+            self.rollout_func = theirs
+
+    def _use_stored(self, output: dict[str, Any], fixed: Sequence[StoredRollout]) -> None:
+        """Puts the stored log-probabilities in the place of the present policy's, and measures how far it has gone."""
+        mask = output["completion_mask"]
+        now = output.get("old_per_token_logps")
+        if now is None:
+            ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+            attended = torch.cat([output["prompt_mask"], mask], dim=1)
+            rows = self.args.per_device_train_batch_size
+            with torch.no_grad():
+                now, _, _ = super()._get_per_token_logps_and_entropies(
+                    self.model, ids, attended, mask.size(1), batch_size=rows
+                )
+        then = torch.zeros_like(now)
+        for at, rollout in enumerate(fixed):
+            then[at, : len(rollout.logprobs)] = torch.tensor(rollout.logprobs, device=now.device, dtype=now.dtype)
+        output["old_per_token_logps"] = then
+        log_ratio = ((now - then) * mask).float()
+        ratio = log_ratio.exp()
+        outside = (ratio < 1 - self.epsilon_low) | (ratio > 1 + self.epsilon_high)
+        sums = torch.stack([(ratio * mask).sum(), log_ratio.abs().sum(), (outside * mask).sum(), mask.sum()])
+        total = self.accelerator.gather(sums[None]).sum(0).tolist()
+        tokens = max(1.0, total[3])
+        self.drift = Drift(total[0] / tokens, total[1] / tokens, total[2] / tokens)
 
     def _roll_out(self, prompts: list[Any], injection: Injection) -> dict[str, Any]:
         """Rollouts behind injected ids; `env_mask` takes these out of loss, KL and every count of sampled tokens.

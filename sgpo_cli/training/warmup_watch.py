@@ -36,8 +36,17 @@ def remove_torn(folder: Path) -> None:
             remove_tree(path)
 
 
-def watch(events: EventWriter, metrics: Path | None, steps: int) -> TrainerCallback:
-    """The callback of the warm-up; `metrics` is None on ranks other than 0."""
+def watch(
+    events: EventWriter,
+    metrics: Path | None,
+    steps: int,
+    *,
+    what: str = "the warm-up",
+    rate: str = "warmup.learning_rate",
+) -> TrainerCallback:
+    """The callback of the warm-up, or of another training of its kind: `what` it is, and the key of its learning
+    `rate`, for errors. `metrics` is None on ranks other than 0.
+    """
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
@@ -59,7 +68,7 @@ def watch(events: EventWriter, metrics: Path | None, steps: int) -> TrainerCallb
                 self.told = now
                 events.emit("progress", step=step, total=steps, loss=loss)
             if not math.isfinite(loss):
-                raise RunFailed(f"the warm-up's loss is {loss} at step {step}", fix="lower warmup.learning_rate")
+                raise RunFailed(f"{what}'s loss is {loss} at step {step}", fix=f"lower {rate}")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if state.global_step < steps and _anyone_stops():

@@ -66,6 +66,7 @@ def test_yaml_in_the_documents_loads(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_problems.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n')
+    (tmp_path / "my_labels.jsonl").write_text("{}\n")
     found = 0
     for document in DOCUMENTS:
         for block in re.findall(r"```yaml\n(.*?)```", document.read_text(), flags=re.DOTALL):

@@ -30,6 +30,8 @@ def test_every_kind_has_a_shipped_card_that_opens(tmp_path: Path, monkeypatch: p
     names = [card.name for card in list_cards("judges")]
     assert {load_judge_card(name).kind for name in names} == set(JUDGES)
     for name in names:
+        if name == "learned":
+            continue  # opens where a recipe trained one (test_learned_judge.py)
         judge = open_judge(name, task=HopsTask(), store=tmp_path / "verdicts.sqlite")
         assert judge.name
         close_judge(judge)

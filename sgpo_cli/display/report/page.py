@@ -117,6 +117,10 @@ def tiles(facts: RunFacts) -> list[dict[str, str]]:
     if facts.ungraded_share:
         value = words.percent(facts.ungraded_share)
         found.append({"name": "ungraded groups", "value": value, "note": "over all steps: they teach nothing"})
+    if facts.drift:
+        step, drift = facts.drift[-1]
+        note = f"mean ratio {drift['ratio']:.2f} at step {step}, to the policy that made the responses"
+        found.append({"name": "outside the clip range", "value": words.percent(drift["outside"]), "note": note})
     if facts.judge and facts.judge.get("measures"):
         floor = f", floor {facts.judge['floor']}" if facts.judge.get("floor") is not None else ""
         found.append(_tile("judge's F1", facts.judge["measures"].get("f1"), f"{facts.judge.get('card')}{floor}"))

@@ -45,6 +45,19 @@ def read_answer(body: bytes) -> Answer | str:
     )
 
 
+def read_pooling(body: bytes) -> Answer | str:
+    """What vLLM's POST /pooling sent for one input: `text` is the JSON of its `data`, or what is wrong in words."""
+    found = read_json(body)
+    rows = found.get("data") if isinstance(found, dict) else None
+    first = rows[0] if isinstance(rows, list) and rows else None
+    pooled = first.get("data") if isinstance(first, dict) else None
+    if not isinstance(found, dict) or not isinstance(pooled, list):
+        return f"no pooled data: {body[:1000].decode('utf-8', 'replace')}"
+    usage = found.get("usage")
+    tokens = _count(usage.get("prompt_tokens")) if isinstance(usage, dict) else 0
+    return Answer(json.dumps(pooled), None, tokens, 0, 0)
+
+
 def error_words(body: bytes) -> str:
     """What an error's body says: OpenAI's, FastAPI's and plain forms; else its beginning as it is."""
     found = read_json(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sgpo_cli.generation.endpoint.answer import Answer, error_code, error_words, read_answer
@@ -33,15 +34,17 @@ class Fault:
     own: bool = False
 
 
-def weigh(got: Response | NoResponse, url: str, secret: Secret) -> Answer | Fault:
-    """What came of a request to `url`; a fault's words hold no secret."""
+def weigh(
+    got: Response | NoResponse, url: str, secret: Secret, read: Callable[[bytes], Answer | str] = read_answer
+) -> Answer | Fault:
+    """What came of a request to `url`, whose body `read` reads; a fault's words hold no secret."""
     if isinstance(got, TooLong):
         return Fault("bad_reply", f"{url} sent {got.what}")
     if isinstance(got, NoResponse):
         kind: FailureKind = "timeout" if got.timed_out else "connection"
         return Fault(kind, secret.words(f"{url}: {got.what}"))
     if got.status == 200:
-        found = read_answer(got.body)
+        found = read(got.body)
         return found if isinstance(found, Answer) else Fault("bad_reply", secret.words(f"{url} sent 200 with {found}"))
     return _refusal(got, url, secret)
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from sgpo_cli.generation.endpoint.addresses import Address, Addresses, checked
-from sgpo_cli.generation.endpoint.answer import Answer
+from sgpo_cli.generation.endpoint.answer import Answer, read_answer, read_pooling
 from sgpo_cli.generation.endpoint.attempt import Fault, weigh
 from sgpo_cli.generation.endpoint.backoff import delay, spread, words
 from sgpo_cli.generation.endpoint.breaker import Breaker, Result, Ticket
@@ -88,10 +88,12 @@ class Call:
         limit_s = min(self._settings.timeout_s, left_s)
         address.in_flight += 1
         try:
-            got = await self._shared.wire.request("POST", address.url, "/chat/completions", body, limit_s, self._count)
+            base, path = _place(address.url, self._settings)
+            got = await self._shared.wire.request("POST", base, path, body, limit_s, self._count)
         finally:
             address.in_flight -= 1
-        outcome = weigh(got, address.url, self._shared.secret)
+        read = read_pooling if self._settings.api == "pooling" else read_answer
+        outcome = weigh(got, address.url, self._shared.secret, read)
         if isinstance(outcome, Answer) or outcome.own:
             address.failures = 0
             return outcome
@@ -108,6 +110,13 @@ class Call:
     def _too_late(self, fault: Fault, wait_s: float) -> Fault:
         limit = self._settings.deadline_s
         return Fault("deadline", f"the next try, in {words(wait_s)}, would come after {words(limit)}; {fault.what}")
+
+
+def _place(url: str, settings: ServerSettings) -> tuple[str, str]:
+    """Where requests go: vLLM serves pooling beside the /v1 of OpenAI's interface."""
+    if settings.api == "pooling":
+        return url.removesuffix("/v1"), "/pooling"
+    return url, "/chat/completions"
 
 
 def _result(fault: Fault) -> Result:

@@ -119,8 +119,10 @@ class ChatClient:
         return Reply(text, outcome.finish_reason, call.sent, seconds, *tokens)
 
     def _body(self, request: ChatRequest) -> bytes | Failure:
-        messages = [{"role": role, "content": clean(content)} for role, content in request.messages]
-        body = {**request.body, "model": self._settings.model, "messages": messages, "stream": False}
+        body: dict[str, Any] = {**request.body, "model": self._settings.model}
+        if self._settings.api == "chat":
+            messages = [{"role": role, "content": clean(content)} for role, content in request.messages]
+            body |= {"messages": messages, "stream": False}
         try:
             return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as problem:

@@ -47,13 +47,15 @@ class ServerSettings:
     backoff_s: tuple[float, float] = (0.5, 30.0)
     """Base and cap of the jittered exponential backoff; a Retry-After header wins over it."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    api: Literal["chat", "pooling"] = "chat"
+    """`pooling`: vLLM's POST /pooling, beside /v1; a reply's text is then the JSON of what was pooled."""
     answer_tokens: int = 0
     """The longest answer that requests will ask for; `probe` compares it with what the server says it can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One call: `messages` as (role, content) pairs, and further fields of the request's body."""
+    """One call: `messages` as (role, content) pairs (of a chat), and further fields of the request's body."""
 
     messages: tuple[tuple[str, str], ...]
     body: Mapping[str, Any] = field(default_factory=dict)

@@ -5,5 +5,6 @@
 - `model`: opens a checkpoint and reads its scores
 - `batches`: batches of equal length and bounded size, halved when memory runs out
 - `judge`: scores to verdicts
+- `server`: the same scores from a model behind a server
 - `size`: how much memory it takes, without torch
 """

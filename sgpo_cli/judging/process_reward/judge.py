@@ -14,7 +14,7 @@ from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.walker import from_dict
 
 if TYPE_CHECKING:
-    from sgpo_cli.judging.process_reward.model import Opened
+    from sgpo_cli.judging.process_reward.opened import Opened
 
 NAME = "process_reward"
 
@@ -69,10 +69,13 @@ class ProcessRewardJudge:
 
     def _model(self) -> Opened:
         if self._opened is None:
-            from sgpo_cli.judging.process_reward.model import open_model
-
-            self._opened = open_model(self.card)
+            self._opened = self._open()
         return self._opened
+
+    def _open(self) -> Opened:
+        from sgpo_cli.judging.process_reward.model import open_model
+
+        return open_model(self.card)
 
     def _row(self, solution: Solution) -> tuple[Row, str | None]:
         """The ids of a response, and why they cannot be scored, if so."""
@@ -107,4 +110,9 @@ def _verdict(scores: Scored, row: Row, threshold: float) -> Verdict:
 
 def from_options(options: Mapping[str, object]) -> ProcessRewardJudge:
     """The judge of a card's options (its fields); `UserError` with all mistakes. Opens nothing yet."""
-    return ProcessRewardJudge(from_dict(ProcessRewardCard, {**options, "kind": NAME}))
+    card = from_dict(ProcessRewardCard, {**options, "kind": NAME})
+    if card.device != "server":
+        return ProcessRewardJudge(card)
+    from sgpo_cli.judging.process_reward.server import ServedProcessRewardJudge
+
+    return ServedProcessRewardJudge(card)

@@ -7,7 +7,6 @@ the latter the language-model head is cut down to those two rows, so that no bat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,26 +14,14 @@ import torch
 from sgpo_cli.errors import UserError
 from sgpo_cli.generation.load import load_tokenizer
 from sgpo_cli.judging.process_reward.batches import OutOfMemory, Scorer
-from sgpo_cli.judging.process_reward.encode import WRITERS, Row, Writer
+from sgpo_cli.judging.process_reward.encode import WRITERS, Row
+from sgpo_cli.judging.process_reward.opened import Opened
 from sgpo_cli.judging.process_reward.qwen_head import ARCHITECTURE, QwenProcessReward
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from sgpo_cli.recipe.judgecards import ProcessRewardCard
-
-
-@dataclass(slots=True)
-class Opened:
-    """A model ready to score: how responses are written, how they are scored, and what does not fit.
-
-    `limit`: longest row in tokens; `vocabulary`: how many token ids the model knows.
-    """
-
-    writer: Writer
-    scorer: Scorer
-    limit: int
-    vocabulary: int
 
 
 def open_model(card: ProcessRewardCard) -> Opened:

@@ -39,6 +39,8 @@ def check_judge_card(tree: Node, findings: Findings, path: Path | None = None) -
     kind = tree.child("kind")
     if kind is not None and kind.value == "language_model":
         _check_language_model(tree, findings)
+    if kind is not None and kind.value == "process_reward":
+        _check_process_reward(tree, findings)
     if kind is not None and isinstance(kind.value, str) and kind.value in _ASKING:
         _ASKING[kind.value](tree, findings, [] if path is None else [path])
 
@@ -59,6 +61,19 @@ def _check_language_model(tree: Node, findings: Findings) -> None:
         node = tree.child("deadline_s") or tree.child("timeout_s") or tree
         what = f"deadline_s ({whole:g}) is shorter than timeout_s ({one:g}): no request could take its time"
         findings.add("deadline_s", what, node.place, f"write deadline_s: {one:g} or more")
+
+
+def _check_process_reward(tree: Node, findings: Findings) -> None:
+    device, endpoints = tree.child("device"), tree.child("endpoints")
+    served = device is not None and device.value == "server"
+    if served and (endpoints is None or endpoints.value is None):
+        assert device is not None
+        what = "device server needs the address of at least one server"
+        findings.add("device", what, device.place, "write endpoints: [http://localhost:8000/v1]")
+    if not served and endpoints is not None and endpoints.value is not None:
+        findings.add("endpoints", "endpoints does nothing here", endpoints.place, "write device: server")
+    _check_endpoints(endpoints, findings)
+    _check_key(tree.child("key_env"), findings)
 
 
 def _check_endpoints(node: Node | None, findings: Findings) -> None:

@@ -10,6 +10,7 @@ from sgpo_cli.recipe.address import ADDRESS_FIX, SECRET_FIX, wrong_address
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, asked_by
 from sgpo_cli.recipe.nodes import Place
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
@@ -35,6 +36,8 @@ def judge_fits_the_data(view: View) -> None:
 
 
 def _fits(view: View, path: str, name: str, card: JudgeCard) -> None:
+    if only_judge(view.recipe):
+        return  # whether labelled rows carry what it needs is seen when they are read
     source = view.recipe.data.source
     blind = source != "hops" and view.recipe.data.columns.solution is None
     if card.kind == "hops_oracle" and source != "hops":
@@ -70,7 +73,7 @@ def endpoints_are_addresses(view: View) -> None:
         cards = _members(load_judge_card(judge.card))
     except UserError:
         return  # said by judge_fits_the_data
-    if not any(isinstance(card, LanguageModelCard) for card in cards):
+    if not any(isinstance(card, LanguageModelCard) or getattr(card, "device", None) == "server" for card in cards):
         view.warn("judge.endpoints", f"judge.endpoints does nothing: judge.card {judge.card} asks no server")
 
 

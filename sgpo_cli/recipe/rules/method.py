@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sgpo_cli.recipe.kinds import RescueStepwise
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 
 _NEEDS_JUDGE = ("stepwise",)
@@ -11,12 +12,13 @@ _NEEDS_JUDGE = ("stepwise",)
 @reads("rescue", "judge", "guidance")
 def stepwise_needs_a_judge(view: View) -> None:
     recipe = view.recipe
-    if recipe.rescue.kind in _NEEDS_JUDGE and recipe.judge is None:
+    labelled = recipe.offline is not None and recipe.offline.responses is not None
+    if recipe.rescue.kind in _NEEDS_JUDGE and recipe.judge is None and not labelled:
         what = f"rescue {recipe.rescue.kind} needs a judge to find the first wrong step, and there is none"
         fix = "add judge: {card: NAME} (sgpo list judges names them), or write rescue: {kind: none}"
         view.error(view.blame("rescue.kind", "judge"), what, fix)
     asked = recipe.rescue.kind in _NEEDS_JUDGE or recipe.guidance.kind == "judged"
-    if not asked and recipe.judge is not None:
+    if not asked and recipe.judge is not None and not only_judge(recipe):
         what = f"the judge is measured but never used: rescue {recipe.rescue.kind} does not ask it"
         view.warn("judge", what, "write judge: null, or rescue: {kind: stepwise}")
 
@@ -24,8 +26,14 @@ def stepwise_needs_a_judge(view: View) -> None:
 @reads("judge.floor", "data.source")
 def floor_needs_labels(view: View) -> None:
     judge, source = view.recipe.judge, view.recipe.data.source
-    if judge is not None and judge.floor is not None and judge.floor.data is None and source != "hops":
+    if judge is None or judge.floor is None or judge.floor.data is not None:
+        return
+    if judge.train is not None and judge.train.heldout > 0:
+        return
+    if source != "hops" or only_judge(view.recipe):
         what = "judge.floor is measured on labelled responses, and only task hops labels its own"
+        if judge.train is not None:
+            what = "judge.floor is measured on labelled responses, and judge.train.heldout sets none aside"
         view.error("judge.floor", what, "name a labelled file: judge.floor.data; or write judge.floor: null")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from sgpo_cli.recipe.guidance import Guided
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 
 
 @reads("model.path", "model.scratch")
 def one_origin(view: View) -> None:
     model = view.recipe.model
-    if model.path is None and model.scratch is None:
+    if model.path is None and model.scratch is None and not only_judge(view.recipe):
         fix = "write model.path (a hub id or a folder), or model.scratch for random weights"
         view.error("model", "model has neither path nor scratch", fix)
     if model.path is not None and model.scratch is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 from sgpo_cli.recipe.schema import Columns
 
@@ -71,6 +72,8 @@ def heldout_leaves_rows(view: View) -> None:
 
 @reads("data.heldout", "trainer.eval_every")
 def eval_needs_heldout(view: View) -> None:
+    if only_judge(view.recipe):
+        return
     every = view.recipe.trainer.eval_every
     if view.recipe.data.heldout == 0 and every > 0:
         what = f"trainer.eval_every {every} measures nothing: data.heldout is 0"

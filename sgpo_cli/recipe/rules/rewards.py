@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from sgpo_cli.recipe.kinds import Reward, RewardCode, RewardFormat, RewardPython
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 from sgpo_cli.recipe.words import did_you_mean
 
@@ -18,8 +19,10 @@ def is_outcome(reward: Reward) -> bool:
     return reward.score == "all" if isinstance(reward, RewardCode) else reward.kind in ("math", "exact")
 
 
-@reads("reward")
+@reads("reward", "judge", "model")
 def one_outcome(view: View) -> None:
+    if only_judge(view.recipe):
+        return
     outcomes = [index for index, reward in enumerate(view.recipe.reward) if is_outcome(reward)]
     if not outcomes:
         fix = "add {kind: math}, {kind: exact}, {kind: code}, or a python reward with outcome: true"
