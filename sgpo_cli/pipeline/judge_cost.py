@@ -37,7 +37,10 @@ def judge_calls(recipe: Recipe, kind: str) -> int:
 def measuring_calls(recipe: Recipe, kind: str) -> int:
     """Of these, verdicts at most that only measure the judge: the mixed groups of `rescue.trust.budget`."""
     rescue, trainer = recipe.rescue, recipe.trainer
-    if kind != "train" or not isinstance(rescue, RescueStepwise) or rescue.trust is None or recipe.judge is None:
+    offline = recipe.offline is not None
+    if kind != "train" or offline or recipe.judge is None:
+        return 0
+    if not isinstance(rescue, RescueStepwise) or rescue.trust is None:
         return 0
     return trainer.steps * min(rescue.trust.budget, trainer.prompts_per_step) * trainer.group_size
 

@@ -244,7 +244,8 @@ class _Compiler:
             config["offline"] = True
         config["trainer"] = {k: v for k, v in config["trainer"].items() if k != "keep"}
         inputs = {"policy": policy}
-        if self.recipe.judge is not None and getattr(self.recipe.rescue, "trust", None) is not None:
+        trusting = getattr(self.recipe.rescue, "trust", None) is not None and self.recipe.offline is None
+        if self.recipe.judge is not None and trusting:
             # What the judge stage saw decides how far the judge is trusted at first.
             floor = self.recipe.judge.floor
             config["judged"] = [self.recipe.judge.measure, local_content(floor.data) if floor else None]

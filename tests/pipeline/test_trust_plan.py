@@ -54,7 +54,7 @@ def test_the_spoilt_judge_is_part_of_the_fingerprint(here: Path) -> None:
     (here / "judges").mkdir(exist_ok=True)
     card = here / "judges" / "bad.yaml"
     card.write_text("kind: noise\njudge: own\nnoise: flip\nprobability: 0.1\n")
-    (here / "judges" / "own.yaml").write_text("kind: hops_oracle\n")
+    (here / "judges" / "own.yaml").write_text("kind: arithmetic\n")
     first = train_mark("judge.card=bad")
-    (here / "judges" / "own.yaml").write_text("# another\nkind: hops_oracle\n")
+    (here / "judges" / "own.yaml").write_text("kind: arithmetic\nplaces: 0.5\n")
     assert train_mark("judge.card=bad") != first

@@ -27,3 +27,12 @@ def responses_are_used(view: View) -> None:
     if offline is not None and offline.problems < trainer.prompts_per_step:
         what = f"offline.problems {offline.problems} is less than one step takes (trainer.prompts_per_step)"
         view.error(view.blame("offline.problems", "trainer.prompts_per_step"), what)
+
+
+@reads("offline", "rescue")
+def nothing_is_known_of_mixed_groups(view: View) -> None:
+    """Only all-negative groups are labelled, so there is nothing to measure the judge on while the policy learns."""
+    trust = getattr(view.recipe.rescue, "trust", None)
+    if view.recipe.offline is not None and trust is not None and "rescue.trust" in view.places:
+        what = "rescue.trust does nothing offline: mixed groups have no verdicts, and rescued ones keep full weight"
+        view.warn("rescue.trust", what, "write rescue.trust: null, and measure the judge before (judge.floor)")
