@@ -118,16 +118,16 @@ class Opener:
         return self.store != "none"
 
     def fingerprint(self) -> str:
-        """Names the judge by its card, the cards and the model on this disk that it asks, and the built-in task."""
+        """Names the judge by what its verdicts depend on: its card, those it asks, its model, the built-in task."""
         from dataclasses import asdict
 
-        from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
-        from sgpo_cli.recipe.find import find_card
+        from sgpo_cli.pipeline.fingerprint import fingerprint, judge_content, local_content
+        from sgpo_cli.recipe.address import STANDIN
         from sgpo_cli.recipe.judgecards import ProcessRewardCard
 
-        cards = [content_hash(find_card("judges", name)) for name, _ in _cards(self.card)]
         models = [local_content(card.model) for _, card in _cards(self.card) if isinstance(card, ProcessRewardCard)]
-        return fingerprint("judge", {"cards": cards, "models": models, "task": asdict(self.task)}, {})
+        told = {"cards": judge_content(self.card), "models": models, "task": asdict(self.task)}
+        return fingerprint("judge", told | {"standin": STANDIN in self.endpoints}, {})
 
     def gpus(self) -> float:
         """How many accelerators a process with this judge can use."""

@@ -38,10 +38,10 @@ def show_plan(
 
     screen = Screen.open(as_json=as_json)
     loaded = load_recipe(recipe, overrides or [])
-    check_local_data(loaded.recipe, at_most=PLAN_BYTES)
+    odd = check_local_data(loaded.recipe, at_most=PLAN_BYTES)
     plan = compile_recipe(loaded)
     document = plan_json(plan)
-    found = [conflict_with_run(plan), *too_large(loaded.recipe, document["stages"])]
+    found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, document["stages"])]
     found += judge_warnings(loaded.recipe, online=online)
     document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
     document["prompt"] = document["guidance"] = None

@@ -141,6 +141,8 @@ def _number(values: Mapping[str, Any], column: str | None, where: str) -> float 
     value = values.get(column) if column is not None else None
     if value is None:
         return None
+    if isinstance(value, bool):
+        raise UserError(f"column {column!r} must hold numbers, this row has {value!r}", where=where)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

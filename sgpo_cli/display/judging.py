@@ -65,22 +65,23 @@ def usage_text(usage: Mapping[str, Any] | None) -> str | None:
         had = f" ({tokens(usage['cached_tokens'])} cached)" if usage.get("cached_tokens") else ""
         parts.append(f"{tokens(usage.get('input_tokens'))} tokens in{had}, {tokens(usage.get('output_tokens'))} out")
     if usage.get("cost") is not None:
-        parts.append(f"cost {usage['cost']:.4g}")
+        parts.append(f"cost {usage['cost']:.4g} {usage.get('currency') or ''}".rstrip())
     return ", ".join(parts)
 
 
 def judging_notes(estimates: Sequence[Mapping[str, Any]]) -> list[Text]:
-    """What judges behind servers can cost at most, over a plan's stages; no line where there are none."""
+    """What judges behind servers can cost, over a plan's stages; no line where there are none."""
     asked = [estimate for estimate in estimates if estimate.get("judge_tokens")]
     if not asked:
         return []
     total = {name: sum(estimate["judge_tokens"][name] for estimate in asked) for name in ("input", "output")}
     calls = words.number(sum(estimate["judge_calls"] for estimate in asked))
-    line = f"judging: at most {calls} calls, {tokens(total['input'])} tokens in, {tokens(total['output'])} out"
+    line = f"judging: up to {calls} questions, {tokens(total['input'])} tokens in, {tokens(total['output'])} out"
     costs = [estimate["judge_cost"] for estimate in asked]
     if all(costs):
         line += f", {sum(cost['amount'] for cost in costs):.2f} {costs[0]['currency']}"
-    return [Text(line, style="title"), Text("every group all-negative, every answer at its longest", style="quiet")]
+    said = "every group all-negative, every answer at its longest; retries and repair questions come on top"
+    return [Text(line, style="title"), Text(said, style="quiet")]
 
 
 def tokens(count: float | None) -> str:

@@ -12,6 +12,8 @@ from rich.text import Text
 from sgpo_cli.display import words
 from sgpo_cli.display.tables import judge_table
 
+_WHY = 4
+"""Reasons that are named, the most frequent first."""
 _LEFT_OUT = {"abstained": "abstained", "unchecked": "with nothing to check", "no_steps": "without steps"}
 
 
@@ -34,6 +36,9 @@ def labelled_lines(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("rows", f"{rows['total']:,}: {found:,} with a wrong step, {rows['no_error']:,} without an error found,"),
         ("", f"{rows['abstained']:,} abstained{failed}"),
     ]
+    if rows.get("abstained_why"):
+        why = sorted(rows["abstained_why"].items(), key=lambda pair: -pair[1])
+        lines.append(("", "; ".join(f"{count:,} {reason}" for reason, count in why[:_WHY])))
     if rows.get("left_out"):
         reasons = ", ".join(f"{count:,} {_LEFT_OUT[why]}" for why, count in sorted(rows["left_out"].items()))
         lines.append(("written", f"{rows['written']:,}; left out: {reasons}"))
@@ -55,5 +60,7 @@ def _cost(usage: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if usage["input_tokens"] or usage["output_tokens"]:
         lines.append(("tokens", f"{usage['input_tokens']:,} in{cached}, {usage['output_tokens']:,} out"))
     if usage["cost"] is not None:
-        lines.append(("cost", f"{usage['cost']:.4g}, in the judge card's currency"))
+        lines.append(("cost", f"{usage['cost']:.4g} {usage.get('currency') or ''}".rstrip()))
+    if usage.get("uncounted"):
+        lines.append(("", f"without {words.plural(usage['uncounted'], 'answer')} of which the server told no tokens"))
     return lines

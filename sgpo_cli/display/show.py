@@ -94,7 +94,7 @@ def _ledger(document: Mapping[str, Any]) -> list[RenderableType]:
     if row.get("guidance"):
         lines.append(Text(_guidance(row["guidance"])))
     if row.get("groups"):
-        lines += [group_bar(row["groups"], width=64), group_legend(row["groups"])]
+        lines += [group_bar(row["groups"], width=48), group_legend(row["groups"])]
     return lines
 
 

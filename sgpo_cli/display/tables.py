@@ -160,7 +160,8 @@ def result_lines(facts: RunFacts) -> list[tuple[str, str]]:
     if facts.judge and facts.judge.get("measures"):
         lines.append(("judge", judge_line(facts.judge)))
     asked = usage_text(facts.judge_usage)
-    if asked and facts.judge_usage and facts.judge_usage["input_tokens"]:
+    # A judge in the process has neither tokens nor failures, and needs no line.
+    if asked and facts.judge_usage and (facts.judge_usage["input_tokens"] or facts.judge_usage["failed"]):
         lines.append(("judging", f"{asked}, waited {words.duration(facts.judge_usage['waited'])}"))
     if facts.judge_usage and facts.judge_usage["fallback"]:
         lines.append(

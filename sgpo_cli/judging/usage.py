@@ -24,17 +24,29 @@ class Usage:
     cached_tokens: int = 0
     """Of the input tokens, those that the server says it had in its prefix cache."""
     output_tokens: int = 0
+    uncounted: int = 0
+    """Answers of which the server did not say how many tokens they took: `cost` is without them."""
     cost: float | None = None
-    """In the card's currency."""
+    """None where the card names no price, or the server counted no answer's tokens."""
+    currency: str | None = None
+    """Of `cost`; several judges' currencies are joined by a slash."""
 
     def add(self, other: Usage) -> None:
-        for name in ("calls", "cached", "failed", "repaired", "input_tokens", "cached_tokens", "output_tokens"):
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.cost is not None:
             self.cost = (self.cost or 0.0) + other.cost
+        told = dict.fromkeys(name for name in (self.currency, other.currency) if name is not None)
+        self.currency = "/".join(told) or None
 
-    def to_json(self) -> dict[str, int | float | None]:
+    def to_json(self) -> dict[str, int | float | str | None]:
         return asdict(self)
+
+
+_COUNTS = (
+    *("calls", "cached", "failed", "repaired"),
+    *("input_tokens", "cached_tokens", "output_tokens", "uncounted"),
+)
 
 
 @runtime_checkable

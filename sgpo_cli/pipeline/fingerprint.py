@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.find import find_card
-from sgpo_cli.recipe.judgecards import VoteCard
+from sgpo_cli.recipe.judgecards import OPERATIONAL, VoteCard
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
 CODE_VERSION = {
@@ -50,9 +51,14 @@ def content_hash(path: Path) -> str:
 
 
 def judge_content(card: str) -> str:
-    """The content hash of a judge card, with those of the cards that it names in turn."""
+    """A hash of what a card's verdicts depend on, with those of the cards that it names in turn.
+
+    Servers, keys, limits and prices are left out: a run may go on with fewer calls at a time.
+    """
     loaded = load_judge_card(card)
-    own = content_hash(find_card("judges", card))
+    told = {key: value for key, value in asdict(loaded).items() if key not in OPERATIONAL}
+    told["standin"] = STANDIN in getattr(loaded, "endpoints", ())
+    own = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
     if not isinstance(loaded, VoteCard):
         return own
     return "+".join([own, *(judge_content(name) for name in loaded.judges)])

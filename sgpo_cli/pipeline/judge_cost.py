@@ -1,4 +1,4 @@
-"""What judging can cost at most: calls, tokens and money, from the judge's card and the recipe's sizes."""
+"""What judging can cost: calls, tokens and money, from the judge's card and the recipe's sizes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def label_calls(recipe: Recipe, kind: str) -> int:
 def judge_cost(recipe: Recipe, kind: str, *, problem_tokens: int) -> dict[str, Any]:
     """`judge_calls`, and for judges behind a server `judge_tokens {input, output}` and `judge_cost {amount, currency}`.
 
-    Upper bounds, without retries: every response and every answer at its longest, nothing cached.
+    Upper bounds but for retries and repair questions: every response and every answer at its longest, nothing cached.
     """
     verdicts, labels = judge_calls(recipe, kind), label_calls(recipe, kind)
     asked = [(verdicts, card) for card in language_models(recipe) if verdicts]

@@ -7,13 +7,22 @@ from pathlib import Path
 
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import Mistake, UserError
+from sgpo_cli.judging.split import split_spans
+from sgpo_cli.methods.guidance.cut import Cut
+from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
 from sgpo_cli.recipe.schema import Recipe
-from sgpo_cli.training.long_problems import left_out_words, look_at_lengths
+from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths
 from sgpo_cli.training.problems import Problems, load_problems
+from sgpo_cli.training.trace_warnings import cut_warnings
+from sgpo_cli.training.traces import Start
+from sgpo_cli.verify.giveaway import withheld
 
 PLAN_BYTES = 20_000_000
 """`sgpo plan` answers at once: it reads whole files up to this size, and only the first row of larger ones."""
+
+TRACES = 500
+"""Rows whose solutions are read for guidance; a stage reads all of them."""
 
 _NAMED = 3
 """Rows that a message names; the others are counted."""
@@ -41,7 +50,7 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
     from sgpo_cli.pipeline.long_prompts import context_of, prompt_lengths
 
     context, most = context_of(recipe), recipe.data.max_problem_tokens
-    tight = context - recipe.trainer.max_completion_length if context is not None else None
+    tight = context - longest_answer(recipe) if context is not None else None
     exact_from = min((bound for bound in (tight, most) if bound is not None), default=0) + 1
     lengths = prompt_lengths(recipe, exact_from)
     problems = load_problems(recipe, lengths)
@@ -50,6 +59,7 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
     told = [left_out_words(problems.left_out, len(rows), most)] if most is not None else []
     if lengths is not None and context is not None:
         told.append(look_at_lengths(recipe, rows, lengths(rows), context))
+    told += _check_traces(recipe, rows)
     return [Mistake(what, where="data.source") for what in told if what is not None]
 
 
@@ -85,6 +95,33 @@ def _check_answers(recipe: Recipe, rows: Sequence[Row]) -> None:
         empty = [row for row in rows if not (row.solution or "").strip()]
         other = "; or set warmup={kind: none}"
         _refuse(empty, rows, "a solution to learn in the warm-up", "data.columns.solution", columns.solution, other)
+
+
+def _check_traces(recipe: Recipe, rows: Sequence[Row]) -> list[str]:
+    """What guidance will find in the rows' solutions, as far as that needs no tokenizer.
+
+    Raises:
+        UserError: every row was looked at, and none gives anything.
+    """
+    guidance = recipe.guidance
+    if not isinstance(guidance, Guided) or not guidance.length:
+        return []
+    looked = rows[:TRACES]
+    starts = [_start(guidance, row) for row in looked]
+    if len(looked) < len(rows) and not any(start.ids for start in starts):
+        return [f"none of the first {TRACES} rows has a solution that gives guidance anything to start from"]
+    return cut_warnings(guidance, looked, starts)
+
+
+def _start(guidance: Guided, row: Row) -> Start:
+    """Whether a row's trace gives anything: a token stands for it."""
+    text, asked = row.solution or "", guidance.length
+    if not text.strip():
+        return Start(True, (), Cut(0, asked, "no_trace"))
+    spans = split_spans(text)
+    never = withheld(text, spans, row.answer)
+    gives = len(spans) > never.steps if guidance.unit == "steps" else bool(text[: never.start].strip())
+    return Start(True, (0,), Cut(asked, asked, None)) if gives else Start(True, (), Cut(0, asked, "answer"))
 
 
 def _refuse(empty: Sequence[Row], rows: Sequence[Row], what: str, key: str, column: str | None, other: str) -> None:

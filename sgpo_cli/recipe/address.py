@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 STANDIN = "standin"
 """An endpoint that the judge starts itself, for smoke runs: its verdicts mean nothing."""
 
+ADDRESS_FIX = "write it like http://localhost:8000/v1"
+SECRET_FIX = "take that out; a key goes into an environment variable that key_env names"
+
 
 def wrong_address(url: str) -> str | None:
     """What is wrong with the address of a judge's server; None when it can be one."""

@@ -197,6 +197,12 @@ class LearnedCard:
     """Largest batch, in tokens with padding; halved where memory runs out."""
 
 
+OPERATIONAL = frozenset(
+    {"endpoints", "key_env", "limit_field", "concurrency", "timeout_s", "deadline_s", "retries", "breaker", "price"}
+    | {"device", "batch_tokens"}
+)
+"""Fields that say where, how fast and at what price a judge is asked: a verdict does not depend on them."""
+
 JudgeCard = (
     HopsOracleCard | ArithmeticCard | ReferenceCard | LanguageModelCard | VoteCard | ProcessRewardCard | LearnedCard
 )

@@ -117,7 +117,11 @@ class _Walker:
             child, here = node.child(name), join(path, name)
             if child is None:
                 if is_required(field):
-                    self._bad(node, here, f"{here} is missing", f"it must be {describe(hints[name])}")
+                    kind = node.child("kind")
+                    by_hand = kind is not None and kind.place.override is not None
+                    drops = ", and naming a kind drops what the file says for another one" if by_hand else ""
+                    at = kind if by_hand and kind is not None else node
+                    self._bad(at, here, f"{here} is missing", f"it must be {describe(hints[name])}{drops}")
                     whole = False
                 continue
             value = self.read(hints[name], child, here)

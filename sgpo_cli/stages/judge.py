@@ -8,6 +8,7 @@ measured; below the recipe's floor the run stops here.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -57,13 +58,17 @@ def _alone(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, Any]
     return {"measures": str(context.dir.measures)}
 
 
-def _tell(context: StageContext, use: JudgeUse, found: Figures, told: dict[str, Any]) -> None:
-    """Leaves judge.json and says the figures, before the floor is held to them."""
+def _tell(
+    context: StageContext, use: JudgeUse, found: Figures, told: dict[str, Any], verdicts: Sequence[Verdict] = ()
+) -> None:
+    """Leaves judge.json and says the figures, before `max_abstained` and the floor are held to them."""
     write_json(context.dir.measures, told | {"floor": use.floor.f1 if use.floor else None})
     shown = ("accuracy", "all_negative", "abstained", "measures", "closeness", "agreement", "per_second", "usage")
     context.events.emit("metrics", **{key: told.get(key) for key in shown})
     if found.measures is None:
         context.events.emit("warning", what=f"the judge was not measured: {found.reason}")
+    if verdicts:
+        _refuse_silence(context, use, verdicts)
     refuse_below_floor(context, use, found)
 
 
@@ -96,7 +101,7 @@ def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, A
         "seconds": time.monotonic() - began,
     }
     _keep(context, rows, completions, outcomes, verdicts)
-    _tell(context, use, found, told)
+    _tell(context, use, found, told, verdicts)
     if recipe.offline is not None:
         label_stored(context, judge)
     return {"measures": str(context.dir.measures)}
@@ -187,3 +192,18 @@ def _warm_start(recipe: Recipe, outcomes: list[int | None], verdicts: list[Verdi
         "all_negative": sum(group == "all_negative" for group in groups) / len(groups),
         "prefix_score": sum(scores) / len(scores) if scores else None,
     }
+
+
+def _refuse_silence(context: StageContext, use: JudgeUse, verdicts: Sequence[Verdict]) -> None:
+    """What `judge.max_abstained` says of a step holds here too: warned of, or the run stops."""
+    silent = [v for v in verdicts if v.abstained]
+    share = len(silent) / len(verdicts)
+    if share <= use.max_abstained:
+        return
+    what = (
+        f"judge {use.card} abstained on {len(silent)} of {len(verdicts)} rollouts of the warm start, more than "
+        f"judge.max_abstained ({use.max_abstained:g}) allows; the first reason: {silent[0].reason}"
+    )
+    if use.then == "stop":
+        raise RunFailed(what, fix="mend the judge, raise judge.max_abstained, or set judge.then=fallback")
+    context.events.emit("warning", what=f"{what}; steps like this will be plain GRPO")

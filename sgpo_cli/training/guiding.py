@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _ALONE = Start()
+_KEPT_TOKENS = 1_000_000
+"""Tokens of traces that are kept once read; those of rows beyond are read again when they are asked."""
 
 
 class Guide:
@@ -60,6 +62,8 @@ class Guide:
         self.schedule = schedule
         self.state = self.schedule.start()
         self._tokenizer = tokenizer
+        self._traces: dict[tuple[str, str, str | None, str | None], Trace] = {}
+        self._kept = 0
 
     @property
     def room(self) -> int | None:
@@ -89,7 +93,15 @@ class Guide:
 
     def trace(self, row: str, prompt: Prompt, solution: str | None, answer: str | None) -> Trace:
         """The trace of the row with this id."""
-        return read_trace(row, prompt, solution, answer, self._tokenizer)
+        key = (row, repr(prompt), solution, answer)
+        known = self._traces.get(key)
+        if known is not None:
+            return known
+        made = read_trace(row, prompt, solution, answer, self._tokenizer)
+        if self._kept + len(made.ids) <= _KEPT_TOKENS:
+            self._traces[key] = made
+            self._kept += len(made.ids)
+        return made
 
     def learn(self, batch: Batch) -> None:
         """Takes in a step's gathered outcomes and verdicts; notes in the batch what the step was guided by."""

@@ -29,7 +29,7 @@ from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
-from sgpo_cli.training.long_problems import left_out_words, look_at_lengths, may_exceed, prompt_lengths
+from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
 from sgpo_cli.training.problems import Problems, load_problems, reorder
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
@@ -202,7 +202,7 @@ class _Run:
         if recipe.data.max_problem_tokens is not None:
             self._warn(left_out_words(problems.left_out, len(problems.rows), recipe.data.max_problem_tokens))
         context = self.model.config.get_text_config().max_position_embeddings
-        suspects = may_exceed(problems.rows, self.lengths, context - recipe.trainer.max_completion_length)
+        suspects = may_exceed(problems.rows, self.lengths, context - longest_answer(recipe))
         self._warn(look_at_lengths(recipe, suspects, self.lengths(suspects), context))
         return [self._prompt(row.problem) for row in problems.rows]
 

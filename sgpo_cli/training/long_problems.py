@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sgpo_cli.data.rows import Lengths, Row
 from sgpo_cli.errors import UserError
 from sgpo_cli.generation.prompts import fill, prompt_ids, render
+from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.schema import Model, Recipe
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def look_at_lengths(recipe: Recipe, rows: Sequence[Row], lengths: Sequence[int],
     Raises:
         UserError: a prompt fills the context alone; all such rows are counted and the first one is named.
     """
-    answer = recipe.trainer.max_completion_length
+    answer = longest_answer(recipe)
     too_long = [(row, count) for row, count in zip(rows, lengths, strict=True) if count >= context]
     if too_long:
         row, count = too_long[0]
@@ -75,14 +76,21 @@ def look_at_lengths(recipe: Recipe, rows: Sequence[Row], lengths: Sequence[int],
     have = "1 row has" if len(tight) == 1 else f"{len(tight):,} rows have"
     return (
         f"{have} a prompt so long (up to {count:,} tokens: {row.where}) that with an answer of "
-        f"trainer.max_completion_length {answer:,} it does not fit the model's {context:,} positions; "
+        f"{answer:,} tokens it does not fit the model's {context:,} positions; "
         f"{_way_out(recipe, context)}"
     )
 
 
+def longest_answer(recipe: Recipe) -> int:
+    """Tokens of a response at its longest: with guidance on top of the budget, at least a token a unit of it."""
+    guidance = recipe.guidance
+    more = guidance.cap if isinstance(guidance, Guided) and guidance.budget == "extra" else 0
+    return recipe.trainer.max_completion_length + more
+
+
 def _way_out(recipe: Recipe, context: int) -> str:
     """What can be done: leave rows out, and for a model of our own making give it more positions."""
-    room = context - recipe.trainer.max_completion_length
+    room = context - longest_answer(recipe)
     ways = []
     if room <= 0:
         ways.append("lower trainer.max_completion_length")

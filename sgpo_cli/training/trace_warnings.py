@@ -15,9 +15,8 @@ _LESS: dict[CutReason, str] = {
     "answer": "have no more of it before the answer",
     "budget": "have no more that fits trainer.max_completion_length",
 }
-_NOTHING: dict[CutReason, str] = {
+_NOTHING: dict[CutReason, str] = {  # a trace that is only short gives something
     "no_trace": "have no solution",
-    "short_trace": "have a solution that is all answer",
     "answer": "have a solution that is all answer",
     "budget": "have a solution whose first step does not fit trainer.max_completion_length",
 }

@@ -44,6 +44,7 @@ def test_eval_columns_bring_ids_and_aliases(tmp_path: Path) -> None:
         (['{"id": "a7", "problem": " ", "answer": 1}'], Columns(id="id"), ":1 (id a7)", "no problem"),
         (['{"problem": null, "answer": 1}'], Columns(), ":1", "no problem"),
         (['{"problem": "p", "d": "hard"}'], Columns(answer=None, difficulty="d"), ":1", "must hold numbers"),
+        (['{"problem": "p", "d": true}'], Columns(answer=None, difficulty="d"), ":1", "must hold numbers"),
         (['{"problem": "p", "d": NaN}'], Columns(answer=None, difficulty="d"), ":1", "must hold finite numbers"),
         (['{"problem": "p", "d": -Infinity}'], Columns(answer=None, difficulty="d"), ":1", "must hold finite numbers"),
         (['{"problem": "p", "d": "inf"}'], Columns(answer=None, difficulty="d"), ":1", "must hold finite numbers"),

@@ -23,6 +23,11 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_KEY", f" {KEY}\n")
 
 
+def test_a_cut_key_of_odd_characters_is_struck_whole() -> None:
+    key = 'sk-a"b\\c/d&e<f>'
+    assert Secret(key).words(f"<html>forbidden Bearer {key}</html>") == "<html>forbidden ***</html>"
+
+
 def test_it_is_sent() -> None:
     with ChatServer(key=KEY) as server, ChatClient(settings(server, key_env="JUDGE_KEY")) as client:
         replied(ask(client))

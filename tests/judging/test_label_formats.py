@@ -19,7 +19,16 @@ from sgpo_cli.judging.labelling.jsonl import JsonLines
 from sgpo_cli.judging.labelling.parquet import Parquet
 from tests.judging.label_help import STEPS, ByNumber, judged, read, rows, write, wrong_step
 
-COUNTED = {"total": 11, "abstained": 1, "failed": 0, "no_error": 4, "unchecked": 2, "resumed": 0, "written": 8}
+COUNTED: dict[str, Any] = {
+    "total": 11,
+    "abstained": 1,
+    "failed": 0,
+    "no_error": 4,
+    "unchecked": 2,
+    "resumed": 0,
+    "written": 8,
+}
+COUNTED["abstained_why"] = {"no idea": 1}
 
 
 def all_of(out: Path | str) -> list[dict[str, Any]]:

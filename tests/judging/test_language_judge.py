@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,37 @@ def test_the_key_is_sent_and_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("H2_TEST_KEY")
     with ChatServer(right) as server, pytest.raises(UserError, match="H2_TEST_KEY"):
         judge_at(server, key_env="H2_TEST_KEY")
+
+
+@pytest.mark.parametrize("key", ["sk-very-secret-4711", "abcd1234/efgh+5678=", 'sk-a"b\\c/d&e<f>'])
+@pytest.mark.parametrize("spell", ["first", "slash", "plain"])
+def test_an_answer_that_spells_the_key_with_escapes_tells_it_to_nobody(
+    key: str, spell: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """JSON has many ways to write a text: what is stored and shown is looked at after it was read."""
+    monkeypatch.setenv("H2_TEST_KEY", key)
+    said = json.dumps(f"k {key}")
+    if spell == "first":
+        said = said.replace(key[0], f"\\u{ord(key[0]):04x}")
+    if spell == "slash":
+        said = said.replace("/", "\\/")
+    with ChatServer(ok(f'{{"check": {said}, "first_error": 1}}'), key=key) as server:
+        with judge_at(server, key_env="H2_TEST_KEY", store=tmp_path / "store.sqlite") as judge:
+            (read,) = judge.judge([solution(5)])
+            assert read.first_error == 0 and key not in str(read.reason)
+        server.behaviour = ok(f'{{"first_error": {said}}}')
+        with judge_at(server, key_env="H2_TEST_KEY") as judge:
+            (read,) = judge.judge([solution(6)])
+            assert read.abstained and key not in str(read.reason)
+    assert key.encode() not in (tmp_path / "store.sqlite").read_bytes()
+
+
+def test_no_bill_is_known_where_the_server_tells_no_tokens() -> None:
+    price = {"input": 2.0, "output": 8.0, "currency": "EUR"}
+    with ChatServer(ok('{"first_error": 0}', usage={})) as server, judge_at(server, price=price) as judge:
+        judge.judge([solution(1)])
+        taken = judge.take_usage()
+        assert (taken.cost, taken.uncounted, taken.currency) == (None, 1, "EUR")
 
 
 def test_money_is_counted_where_the_card_has_a_price() -> None:

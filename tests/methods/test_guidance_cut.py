@@ -53,7 +53,7 @@ def test_a_fraction_is_a_share(fraction: float) -> None:
         (12, 11, 2, None, Cut(9, 12, "short_trace")),
         (6, 0, 1, None, Cut(0, 6, "no_trace")),
         (0, 0, 1, None, Cut(0, 0, None)),
-        (6, 1, 1, None, Cut(0, 6, "short_trace")),
+        (6, 1, 1, None, Cut(0, 6, "answer")),
         (1, 1, 1, None, Cut(0, 1, "answer")),
         (3, 4, 9, None, Cut(0, 3, "answer")),
         (6, 11, 2, 4, Cut(4, 6, "budget")),

@@ -46,7 +46,7 @@ def test_by_hand(recipe: Recipe) -> None:
     }
     assert judge_cost(recipe, "eval", problem_tokens=12) == {"judge_calls": 0}
     line = judging_notes([told])[0].plain
-    assert "25 600 calls" in line.replace(",", " ") or "25600" in line
+    assert "25 600 questions" in line.replace(",", " ") or "25600" in line
     assert line.endswith("EUR")
 
 
@@ -57,6 +57,30 @@ def test_a_missing_key_is_said_and_stops_training(recipe: Recipe, monkeypatch: p
     monkeypatch.setenv("A_KEY_OF_MINE", "x")
     check_keys(recipe)
     assert judge_warnings(recipe, online=False) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("key_env: A_KEY_OF_MINE", "key_env: ANOTHER\nconcurrency: 3\ntimeout_s: 9\nretries: 1", True),
+        ("127.0.0.1:9", "127.0.0.1:10", True),
+        ("input: 2.0", "input: 3.0", True),
+        ("kind: language_model", "# a remark\nkind: language_model", True),
+        ("model: m", "model: n", False),
+        ("12345678", "87654321", False),
+        ("[http://127.0.0.1:9/v1]", "[standin]", False),
+    ],
+)
+def test_a_card_is_what_its_verdicts_depend_on(recipe: Recipe, old: str, new: str, same: bool) -> None:
+    """An interrupted run may go on with fewer calls at a time, another key or another price."""
+    from sgpo_cli.cli.judge_input import Opener
+
+    def marks() -> tuple[str, str]:
+        return judge_content("mine"), Opener("mine", recipe.data.hops, (), None).fingerprint()
+
+    before = marks()
+    Path("judges/mine.yaml").write_text(CARD.replace(old, new))
+    assert [one == other for one, other in zip(before, marks(), strict=True)] == [same, same]
 
 
 def test_where_verdicts_come_from_is_no_other_judge(recipe: Recipe) -> None:

@@ -50,6 +50,10 @@ class ChatClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def hide(self, text: str) -> str:
+        """`text` without the key: for what was decoded from a reply, where escapes may have spelled it."""
+        return self._secret.hide(text)
+
     @property
     def breaker_open(self) -> bool:
         """Whether a call that came now would be refused without being sent; false again when the cooldown is over."""

@@ -27,10 +27,12 @@ class Secret:
         self._key = key
         self._exact = key if key and len(key) >= TELLING else None
         forms = [rf"{re.escape(form)}" for form in _spellings(key)] if key else []
+        # Alternatives meet at the same place in this order, so the whole key behind "Bearer" comes before any word.
+        whole = [rf"(?i:\bbearer)\s+{form}" for form in forms]
         if self._exact:
             # A server may cut the key it repeats: what starts as the key does goes too.
             forms.append(rf"{re.escape(self._exact[:TELLING])}[^\s\"'<>]*")
-        self._pattern = re.compile("|".join([*forms, r"(?i:\bbearer)\s+[^\s\"'<>]+"]))
+        self._pattern = re.compile("|".join([*whole, *forms, r"(?i:\bbearer)\s+[^\s\"'<>]+"]))
 
     def __repr__(self) -> str:
         return f"Secret({HIDDEN})"

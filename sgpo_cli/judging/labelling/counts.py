@@ -15,6 +15,8 @@ from sgpo_cli.judging.measure import Measures, Tally, nothing_checked
 from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Verdict
 
+_MOST_REASONS, _LONGEST_REASON = 30, 60
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -38,12 +40,18 @@ class Counts:
     failed: int = 0
     no_error: int = 0
     unchecked: int = 0
+    why: dict[str, int] = field(default_factory=dict)
+    """Abstentions by the first words of their reason."""
     labels: Tally = field(default_factory=Tally)
 
     def add(self, verdict: Verdict, label: int | None) -> None:
         self.rows += 1
         self.abstained += verdict.abstained
         self.failed += is_failure(verdict)
+        if verdict.abstained:
+            reason = _kind_of(verdict.reason)
+            reason = reason if reason in self.why or len(self.why) < _MOST_REASONS else "others"
+            self.why[reason] = self.why.get(reason, 0) + 1
         self.no_error += verdict.first_error == -1
         self.unchecked += nothing_checked(verdict)
         if label is not None:
@@ -62,6 +70,12 @@ class Counts:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Counts:
         return cls(**{**told, "labels": Tally(**told["labels"])})
+
+
+def _kind_of(reason: str | None) -> str:
+    """`cut_off` of `judge: cut_off: cut off at 64 tokens`; another reason's words up to its first colon."""
+    kind = (reason or "no reason given").removeprefix("judge: ").partition(":")[0].strip()
+    return kind if len(kind) <= _LONGEST_REASON else f"{kind[: _LONGEST_REASON - 3]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,7 @@ class LabelSummary:
                 "total": counts.rows,
                 "abstained": counts.abstained,
                 "failed": counts.failed,
+                "abstained_why": counts.why,
                 "no_error": counts.no_error,
                 "unchecked": counts.unchecked,
                 "resumed": self.resumed,

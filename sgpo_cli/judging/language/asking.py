@@ -18,6 +18,7 @@ class Client(Protocol):
     """The part of `ChatClient` that is needed here."""
 
     async def ask(self, request: ChatRequest) -> Reply | Failure: ...
+    def hide(self, text: str) -> str: ...
 
 
 class Asker:
@@ -84,7 +85,7 @@ class Asker:
         return read_answer(reply.text, len(solution.steps))
 
     def _found(self, answer: Found, solution: Solution) -> Verdict:
-        reason = answer.check if answer.first_error >= 0 else None
+        reason = self._client.hide(answer.check) if answer.check and answer.first_error >= 0 else None
         return Verdict.found(answer.first_error, num_steps=len(solution.steps), judge=self._name, reason=reason)
 
     def _give_up(self, solution: Solution, kind: str, why: str) -> Verdict:
@@ -92,6 +93,6 @@ class Asker:
         return self._abstain(solution, kind, why)
 
     def _abstain(self, solution: Solution, kind: str, why: str) -> Verdict:
-        line = " ".join(why.split())
+        line = " ".join(self._client.hide(why).split())
         line = line if len(line) <= _LONGEST_WHY else f"{line[: _LONGEST_WHY - 3]}..."
         return Verdict.abstain(f"judge: {kind}: {line}", num_steps=len(solution.steps), judge=self._name)

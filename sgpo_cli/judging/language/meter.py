@@ -21,6 +21,8 @@ class Meter:
         """What was counted since the last call of this."""
         with self._lock:
             taken, self._usage = self._usage, self._new()
+        if taken.uncounted and not taken.input_tokens:
+            taken.cost = None  # nothing is known of the bill, which is not a bill of nothing
         return taken
 
     def count(self, *, cached: int = 0, failed: int = 0, repaired: int = 0) -> None:
@@ -39,11 +41,12 @@ class Meter:
                 usage.input_tokens += answer.input_tokens
                 usage.cached_tokens += answer.cached_tokens
                 usage.output_tokens += answer.output_tokens
+                usage.uncounted += not (answer.input_tokens or answer.output_tokens)
                 if usage.cost is not None:
                     usage.cost += self._money(answer)
 
     def _new(self) -> Usage:
-        return Usage(cost=None if self._price is None else 0.0)
+        return Usage() if self._price is None else Usage(cost=0.0, currency=self._price.currency)
 
     def _money(self, reply: Reply) -> float:
         assert self._price is not None

@@ -12,7 +12,7 @@ from sgpo_cli.methods.guidance.rounding import half_up
 
 CutReason = Literal["no_trace", "short_trace", "answer", "budget"]
 """Why a prefix is shorter than asked. no_trace: the trace is empty. short_trace: it has fewer units than asked. answer:
-it has them, but the last ones would tell the answer. budget: the rollout has no room for more."""
+it has them, but the last ones would tell the answer, or all of them would. budget: the rollout has no room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,4 @@ def cut(length: float, trace_units: int, *, reserve: int, room: int | None = Non
         return Cut(room, asked, "budget")
     if asked <= may:
         return Cut(asked, asked, None)
-    return Cut(may, asked, "short_trace" if asked > trace_units else "answer")
+    return Cut(may, asked, "short_trace" if asked > trace_units and may else "answer")

@@ -23,6 +23,15 @@ def guidance_needs_solutions(view: View) -> None:
         view.error("guidance.kind", "guidance needs data.columns.solution, and it is null", fix)
 
 
+@reads("guidance", "data.source", "data.hops")
+def hops_gives_steps(view: View) -> None:
+    """The last hop and the line after it tell the answer; guidance gives what stands before them."""
+    recipe = view.recipe
+    if isinstance(recipe.guidance, Guided) and recipe.data.source == "hops" and recipe.data.hops.hops < 2:
+        what = f"data.hops.hops {recipe.data.hops.hops}: a solution is all answer, and guidance never gives that"
+        view.error(view.blame("data.hops.hops", "guidance.kind"), what, "raise data.hops.hops")
+
+
 @reads("guidance", "trainer.group_size")
 def some_rollouts_are_guided(view: View) -> None:
     guidance, size = view.recipe.guidance, view.recipe.trainer.group_size
@@ -159,6 +168,9 @@ def schedule_moves(view: View) -> None:
     if isinstance(guidance, GuidanceStepwise) and guidance.every >= steps:
         what = f"guidance.every {guidance.every} is not reached in {steps} steps: the length never changes"
         view.warn("guidance.every", what, "lower guidance.every")
+    if isinstance(guidance, GuidanceAdaptive) and guidance.ratio_clip == 1:
+        what = "guidance.ratio_clip 1 holds every change to a factor of 1: the length never changes"
+        view.warn("guidance.ratio_clip", what, "raise guidance.ratio_clip, or write kind: fixed")
     if isinstance(guidance, GuidanceSteady):
         for deaf, what in (
             (guidance.band >= guidance.target, "it would not react when every guided answer is wrong"),

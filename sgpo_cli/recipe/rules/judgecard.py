@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.address import wrong_address
+from sgpo_cli.recipe.address import ADDRESS_FIX, SECRET_FIX, wrong_address
 from sgpo_cli.recipe.find import find_card, is_path
 from sgpo_cli.recipe.hints import default_of, fields_of
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard
@@ -78,17 +78,18 @@ def _check_process_reward(tree: Node, findings: Findings) -> None:
 def _check_endpoints(node: Node | None, findings: Findings) -> None:
     if node is None or not isinstance(node.value, list):
         return
-    fix = "write it like http://localhost:8000/v1"
     if not node.value:
-        findings.add("endpoints", "endpoints is empty: there is no server to ask", node.place, fix)
+        findings.add("endpoints", "endpoints is empty: there is no server to ask", node.place, ADDRESS_FIX)
     for index, item in enumerate(node.value):
         if not isinstance(item.value, str):
             continue
-        at, url = f"endpoints.{index}", item.value
+        at, url, fix = f"endpoints.{index}", item.value, ADDRESS_FIX
         try:
             what = wrong_address(url)
         except ValueError:  # what urllib cannot take apart, such as http://[1/v1
             what = f"{url!r} is no address of a server"
+        if what is not None and "password" in what:
+            fix = SECRET_FIX
         if what is None and url.rstrip("/").endswith("/chat/completions"):
             what, fix = f"{url!r} is the address of the calls, not of the server", "leave /chat/completions away"
         if what is not None:

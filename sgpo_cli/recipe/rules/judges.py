@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.recipe.address import wrong_address
+from sgpo_cli.recipe.address import ADDRESS_FIX, SECRET_FIX, wrong_address
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, VoteCard
 from sgpo_cli.recipe.nodes import Place
@@ -68,7 +68,7 @@ def endpoints_are_addresses(view: View) -> None:
     for url in judge.endpoints:
         what = wrong_address(url)
         if what is not None:
-            fix = "write it like http://localhost:8000/v1"
+            fix = SECRET_FIX if "password" in what else ADDRESS_FIX
             view.errors.add("judge.endpoints", f"judge.endpoints: {what}", _quiet(view.place("judge.endpoints")), fix)
     try:
         cards = _members(load_judge_card(judge.card))

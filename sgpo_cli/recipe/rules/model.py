@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 
@@ -49,6 +50,22 @@ def rollouts_fit_the_context(view: View) -> None:
         what = f"rollouts of {longest} tokens and their problem do not fit model.scratch.context {scratch.context}"
         blamed = view.blame("trainer.max_completion_length", "model.scratch.context")
         view.error(blamed, what, "raise model.scratch.context or lower trainer.max_completion_length")
+
+
+@reads("model.scratch", "data.source", "data.hops", "guidance", "trainer.max_completion_length")
+def hops_fits_the_context(view: View) -> None:
+    """A problem of the task has a token for BOS, its start and each hop; other problems are counted when read."""
+    recipe = view.recipe
+    scratch, longest = recipe.model.scratch, recipe.trainer.max_completion_length
+    if scratch is None or recipe.data.source != "hops" or longest >= scratch.context:
+        return
+    guidance, asked = recipe.guidance, recipe.data.hops.hops + 2
+    more = guidance.cap if isinstance(guidance, Guided) and guidance.budget == "extra" else 0
+    if asked + longest + more > scratch.context:
+        told = f" and {more} injected ones" if more else ""
+        what = f"problems of {asked} tokens and rollouts of {longest}{told} do not fit model.scratch.context"
+        blamed = view.blame("model.scratch.context", "data.hops.hops", "trainer.max_completion_length")
+        view.error(blamed, f"{what} {scratch.context}", f"raise model.scratch.context to {asked + longest + more}")
 
 
 @reads("model.chat", "model.system_prompt", "model.chat_template")
