@@ -178,7 +178,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise UserError(f"{path} is not a verdict store", fix=_FIX)  # SQLite would take it for an empty file
     connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
     try:
-        if _is_new(connection, path):
+        connection.execute("BEGIN")  # one view of the file: another process may be making it
+        new = _is_new(connection, path)
+        connection.execute("COMMIT")
+        if new:
             _journal(connection, "delete" if on_network(path) else "wal")
             connection.execute("BEGIN IMMEDIATE")
             if _is_new(connection, path):  # no other process was faster

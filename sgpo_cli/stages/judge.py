@@ -61,7 +61,7 @@ def _alone(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, Any]
 def _tell(
     context: StageContext, use: JudgeUse, found: Figures, told: dict[str, Any], verdicts: Sequence[Verdict] = ()
 ) -> None:
-    """Leaves judge.json and says the figures, before the floor is held to them."""
+    """Leaves judge.json and says the figures, before `max_abstained` and the floor are held to them."""
     write_json(context.dir.measures, told | {"floor": use.floor.f1 if use.floor else None})
     shown = ("accuracy", "all_negative", "abstained", "measures", "closeness", "agreement", "per_second", "usage")
     context.events.emit("metrics", **{key: told.get(key) for key in shown})

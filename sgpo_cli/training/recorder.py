@@ -65,6 +65,8 @@ class Recorder(TrainerCallback):
         self.stopped = False
         self.saved_step = position.step if position else 0
         self._first = position is None
+        self._aside = 0.0
+        """Seconds of this step that a judge's training took, which are no part of it."""
         self._began = time.perf_counter()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -87,7 +89,8 @@ class Recorder(TrainerCallback):
         if state.global_step % self.updates_per_step:
             return
         step = state.global_step // self.updates_per_step
-        seconds = time.perf_counter() - self._began
+        seconds = time.perf_counter() - self._began - self._aside
+        self._aside = 0.0
         due = self.eval_every and (step % self.eval_every == 0 or step == self.steps)
         heldout = self._measure(step) if due and self.measure is not None else None
         self.ledger.close_step(seconds=seconds, heldout=heldout, heldout_start=self.start if step == 1 else None)
@@ -109,8 +112,9 @@ class Recorder(TrainerCallback):
         step = state.global_step // self.updates_per_step
         if self.refresh is not None and step < self.steps:
             self.ledger.sync()
+            began = time.perf_counter()
             self.refresh(step)
-            self._began = time.perf_counter()  # a judge's training is no part of the next step
+            self._aside = time.perf_counter() - began
         stop = any(gathered([stops.stop_asked()]))
         if stop and step < self.steps:
             self.stopped = True

@@ -146,6 +146,8 @@ def test_a_judge_that_follows_the_policy_follows_it_after_a_kill_too(
     assert told["step"] == 2 and told["labels"] == len(new) == told["label_calls"] <= 24
     assert all(row["first_error"] == first_wrong_step(toy.TASK, row["problem"], row["steps"]) for row in new)
     assert 0 <= told["before"]["exact"] <= 1
+    assert all(row["seconds"] > 0 for row in straight.metrics())
+    assert straight.metrics()[1]["seconds"] < told["seconds"], "the judge's training is no part of the step"
     # As many labels from before are mixed in, and the weights are others than those it started from.
     assert len((home / "step-2/labels.jsonl").read_text().splitlines()) == 2 * len(new)
     first, second = ((path / "final/model.safetensors").read_bytes() for path in (taught, home / "step-2"))

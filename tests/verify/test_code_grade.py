@@ -184,7 +184,7 @@ def test_livecodebench_rows(any_sandbox: Sandbox) -> None:
     assert printed == StdinTests((("2\n", "4\n"),))
     with pytest.raises(UserError, match="no func_name"):
         livecodebench_tests({**row, "metadata": "{}"})
-    with pytest.raises(UserError, match="base64"):
+    with pytest.raises(UserError, match="neither JSON nor packed"):
         livecodebench_tests({**row, "private_test_cases": "eJxr"})
     with pytest.raises(UserError, match="kind none"):
         livecodebench_tests({"id": 3})

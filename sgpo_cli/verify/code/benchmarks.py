@@ -16,6 +16,8 @@ from sgpo_cli.verify.code.outcome import AssertTests, CallTests, Case, CodeTests
 
 Row = Mapping[str, Any]
 _LARGEST = 512 << 20
+_DAMAGED = (ValueError, EOFError, LookupError, AttributeError, TypeError, OverflowError)
+"""What reading a pickle that is none may raise."""
 
 
 def humaneval_tests(row: Row) -> FunctionTests:
@@ -66,7 +68,7 @@ def _cases(told: Any, where: str) -> list[dict[str, str]]:
         pass
     try:
         return list(json.loads(_unpacked(told)))
-    except (ValueError, zlib.error, pickle.UnpicklingError, EOFError) as problem:
+    except (*_DAMAGED, zlib.error, pickle.UnpicklingError) as problem:
         what = f"test cases that are neither JSON nor packed as the hub packs them ({problem})"
         raise UserError(what, where=where, fix="drop the row") from None
 
