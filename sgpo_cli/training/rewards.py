@@ -127,7 +127,8 @@ def _graded(reward: RewardMath | RewardExact, grader: Grader) -> Scorer:
         assert row.answer is not None
         aliases = tuple(row.extra.get("aliases", ()))
         if isinstance(reward, RewardMath):
-            return GradeItem(response, row.answer, kind="math", aliases=aliases)
+            several = row.extra.get("is_multiple_answer") is True  # OlympiadBench's column, as evaluation reads it
+            return GradeItem(response, row.answer, kind="math", aliases=aliases, several=several)
         return GradeItem(response, row.answer, kind="exact", aliases=aliases, marker=reward.marker)
 
     def score(rows: Sequence[Row], responses: Sequence[str]) -> list[float | None]:

@@ -15,6 +15,7 @@ from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.recipe.kinds import Reward, RewardExact, RewardFormat, RewardMath, RewardPython
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.verify.outcome import Grade, GradeItem
+from sgpo_cli.verify.pool import Grader
 
 ROWS = [Row(id="a", problem="1+1?", answer="2"), Row(id="b", problem="2+2?", answer="4", extra={"note": "n"})]
 
@@ -144,3 +145,11 @@ def test_a_second_reward_adds_to_the_graded_one(policy: Path, tmp_path: Path) ->
         wanted = 2.0 * 0.99 * rollout["verdict"]["prefix_score"] + 0.5 * 0.25 * (len(rollout["response"]) % 2)
         assert rollout["reward"] == pytest.approx(wanted)
         assert math.isfinite(rollout["advantage"])
+
+
+def test_rows_with_several_answers_need_all_of_them_in_any_order() -> None:
+    rows = [Row(id="a", problem="?", answer="1,3", extra={"is_multiple_answer": True})]
+    told = {"completions": ["\\boxed{3, 1}", "\\boxed{1}", "$\\boxed{1}$ and $\\boxed{3}$"], "row": [0, 0, 0]}
+    with Grader() as grader:
+        [reward] = build_rewards([RewardMath()], rows, lambda _: grader).functions
+        assert reward(**told) == [1.0, 0.0, 1.0]
