@@ -140,9 +140,12 @@ def check_use(card: str, *, endpoints: Sequence[str], store: str | None) -> None
     """`UserError` for options that this judge has no use for."""
     from sgpo_cli.recipe.judgecards import LanguageModelCard
 
-    asks = any(isinstance(loaded, LanguageModelCard) for _, loaded in _cards(card))
-    told = [option for option, value in (("--endpoint", endpoints), ("--store", store not in (None, "none"))) if value]
-    if told and not asks:
+    cards = [loaded for _, loaded in _cards(card)]
+    keeps = any(isinstance(loaded, LanguageModelCard) for loaded in cards)
+    asks = keeps or any(getattr(loaded, "device", None) == "server" for loaded in cards)
+    told = ["--endpoint"] if endpoints and not asks else []
+    told += ["--store"] if store not in (None, "none") and not keeps else []
+    if told:
         raise UserError(f"{told[0]} means nothing for judge {card}, which asks no server", fix=f"leave {told[0]} out")
 
 

@@ -57,7 +57,7 @@ def judge_content(card: str) -> str:
     """
     loaded = load_judge_card(card)
     told = {key: value for key, value in asdict(loaded).items() if key not in OPERATIONAL}
-    told["standin"] = STANDIN in getattr(loaded, "endpoints", ())
+    told["standin"] = STANDIN in (getattr(loaded, "endpoints", None) or ())
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return "+".join([own, *(judge_content(name) for name in asked_by(loaded))])
 
