@@ -57,7 +57,7 @@ def _noise(options: Mapping[str, object]) -> Judge:
 
 
 def _process_reward(options: Mapping[str, object]) -> Judge:
-    from sgpo_cli.judging.process_reward.judge import from_options
+    from sgpo_cli.judging.process_reward.open import from_options
 
     return from_options(options)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sgpo_cli.verify.code.choice import choose_sandbox
 from sgpo_cli.verify.code.grade import grade_many
 from sgpo_cli.verify.code.outcome import CodeOutcome, Item, Limits
-from sgpo_cli.verify.code.sandbox import Sandbox, choose_sandbox
+from sgpo_cli.verify.code.sandbox import Sandbox
 from sgpo_cli.verify.code.task import CodeTask, program_of
 from sgpo_cli.verify.outcome import Grade
 

@@ -12,7 +12,7 @@ from sgpo_cli.judging.learned.closeness import closeness
 from sgpo_cli.judging.learned.examples import IGNORED, RIGHT, WRONG, collate, encode, in_order
 from sgpo_cli.judging.learned.formats import Labelled
 from sgpo_cli.judging.learned.judge import LearnedJudge
-from sgpo_cli.judging.process_reward.judge import from_options
+from sgpo_cli.judging.process_reward.open import from_options
 from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.verdict import Solution, Verdict
 from sgpo_cli.recipe.judgecards import LearnedCard

@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from sgpo_cli.errors import UserError
 from sgpo_cli.judging.process_reward.batches import OutOfMemory, Scorer, batched
 from sgpo_cli.judging.process_reward.encode import Row
-from sgpo_cli.judging.process_reward.judge import ProcessRewardJudge, from_options
+from sgpo_cli.judging.process_reward.judge import ProcessRewardJudge
 from sgpo_cli.judging.process_reward.model import QwenProcessReward
+from sgpo_cli.judging.process_reward.open import from_options
 from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 from tests.judging.process_reward_tiny import qwen_prm, shepherd, trl_prm

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, 
 
 from sgpo_cli.generation.load import load_tokenizer
 from sgpo_cli.judging.process_reward.batches import Scored
-from sgpo_cli.judging.process_reward.judge import ProcessRewardJudge, from_options
+from sgpo_cli.judging.process_reward.judge import ProcessRewardJudge
+from sgpo_cli.judging.process_reward.open import from_options
 from sgpo_cli.judging.verdict import Solution
 from tests.judging.process_reward_tiny import qwen_prm, shepherd, trl_prm
 

@@ -15,7 +15,7 @@ import torch
 
 from sgpo_cli.errors import RecipeError
 from sgpo_cli.judging.process_reward.encode import Row
-from sgpo_cli.judging.process_reward.judge import from_options
+from sgpo_cli.judging.process_reward.open import from_options
 from sgpo_cli.judging.process_reward.qwen_head import QwenProcessReward
 from sgpo_cli.judging.process_reward.server import read_scores
 from sgpo_cli.judging.usage import Metered, Remote

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sgpo_cli.judging.process_reward.batches import Scored
 from sgpo_cli.judging.process_reward.encode import NOWHERE, Row
 from sgpo_cli.judging.verdict import Solution, Verdict
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
-from sgpo_cli.recipe.walker import from_dict
 
 if TYPE_CHECKING:
     from sgpo_cli.judging.process_reward.opened import Opened
@@ -106,13 +105,3 @@ def _verdict(scores: Scored, row: Row, threshold: float) -> Verdict:
                 at, num_steps=count, judge=NAME, reason=f"step {at} scored {shown:.3f} < {threshold:g}"
             )
     return Verdict.found(-1, num_steps=count, judge=NAME)
-
-
-def from_options(options: Mapping[str, object]) -> ProcessRewardJudge:
-    """The judge of a card's options (its fields); `UserError` with all mistakes. Opens nothing yet."""
-    card = from_dict(ProcessRewardCard, {**options, "kind": NAME})
-    if card.device != "server":
-        return ProcessRewardJudge(card)
-    from sgpo_cli.judging.process_reward.server import ServedProcessRewardJudge
-
-    return ServedProcessRewardJudge(card)

@@ -33,6 +33,7 @@ no harness to patch, no expected value to read, no `__eq__` of its own that is a
 """
 
 from sgpo_cli.verify.code.benchmarks import humaneval_tests, livecodebench_tests, mbpp_tests, with_prelude
+from sgpo_cli.verify.code.choice import choose_sandbox
 from sgpo_cli.verify.code.extract import complete, extract_code
 from sgpo_cli.verify.code.grade import grade_code, grade_many
 from sgpo_cli.verify.code.outcome import (
@@ -49,7 +50,7 @@ from sgpo_cli.verify.code.outcome import (
     Limits,
     StdinTests,
 )
-from sgpo_cli.verify.code.sandbox import Sandbox, choose_sandbox
+from sgpo_cli.verify.code.sandbox import Sandbox
 
 __all__ = [
     "FAILURE_KINDS",

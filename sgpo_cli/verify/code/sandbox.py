@@ -1,8 +1,7 @@
-"""The sandboxes and the choice between them."""
+"""The sandboxes."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import os
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sgpo_cli.errors import UserError
 from sgpo_cli.verify.code.layout import ABOVE_INSIDE, BOOT, BOOT_LAUNCH, DEVICES, FLAGS, INSIDE, layout
 from sgpo_cli.verify.code.outcome import Limits
 from sgpo_cli.verify.code.seccomp import filter_bytes
@@ -144,31 +142,3 @@ def candidates() -> Sequence[Bubblewrap | Namespaces]:
     if shutil.which("bwrap"):
         found += [Bubblewrap(privileged=way) for way in ways]
     return [*found, *(Namespaces(privileged=way) for way in ways)]
-
-
-@functools.cache
-def choose_sandbox(unsafe: bool = False) -> Sandbox:
-    """The first sandbox that passes its trial here (trial.py).
-
-    `unsafe`: when none does, run programs unconfined instead of refusing. UserError when none does and `unsafe` is
-    not set. The answer is kept: a trial takes about a tenth of a second.
-    """
-    from sgpo_cli.verify.code.trial import try_out
-
-    reasons = []
-    for sandbox in candidates():
-        reason = try_out(sandbox)
-        if reason is None:
-            return sandbox
-        way = "as root" if sandbox.privileged else "with a user namespace"
-        reasons.append(f"{sandbox.name} {way}: {reason}")
-    if unsafe:
-        return Unconfined()
-    raise UserError(
-        "no sandbox works here, and programs of a model are not run without one"
-        + "".join(f"\n    {reason}" for reason in reasons),
-        fix="install bubblewrap (apt-get install bubblewrap). In a container, allow user namespaces "
-        "(docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined, or --cap-add SYS_ADMIN); "
-        "on Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0. Where the whole machine may be "
-        "thrown away, --unsafe (in a recipe `unsafe: true`) runs programs without one.",
-    )
