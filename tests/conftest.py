@@ -42,3 +42,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _forget_stops() -> Iterator[None]:
     yield
     stops.reset()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which `sgpo train tiny_sgpo`, shortened, has finished in child processes. Tests only read it."""
+    from tests.tiny import SHORT_SGPO, sgpo
+
+    here = tmp_path_factory.mktemp("finished")
+    done = sgpo("train", "tiny_sgpo", *SHORT_SGPO, cwd=here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (here / "train-output.txt").write_text(done.stdout)
+    return here

@@ -25,10 +25,9 @@ def measured_lines(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"judge measured on {words.plural(rows, 'labelled row')}: {', '.join(figures)}")
     close = told.get("closeness")
     if close and close.get("exact") is not None:
-        said = [f"first error exact {_with_interval(close, 'exact')}"]
+        lines.append(f"judge: first error exact {_with_interval(close, 'exact')}")
         if close.get("correlation") is not None:
-            said.append(f"prefix scores correlate {_with_interval(close, 'correlation')}")
-        lines.append(f"judge: {', '.join(said)}")
+            lines.append(f"judge: prefix scores correlate {_with_interval(close, 'correlation')}")
     said = []
     if told.get("abstained") is not None:
         said.append(f"{words.percent(told['abstained'])} of the warm start's rollouts without a verdict")

@@ -133,7 +133,7 @@ def test_a_server_that_dies_after_the_judge_stage(here: Path, then: str) -> None
     assert sum(row["groups"]["rescued"] for row in metrics) == 0
     assert asked == sum(row["judge"]["calls"] for row in metrics) <= 10 + 16, "then the breaker was open"
     reasons = [row["verdict"]["reason"] for row in rows(train / "rollouts.jsonl") if row["verdict"]]
-    assert any("breaker_open" in reason for reason in reasons)
+    assert any("breaker_open" in (reason or "") for reason in reasons)
     assert "fell back" in done.stdout
 
 

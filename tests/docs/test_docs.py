@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import finished  # noqa: F401  (what `make demo` leaves)
 from tests.tiny import REPOSITORY, SHORT, SHORT_SGPO, sgpo
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -33,7 +32,7 @@ WITH_COMMANDS = [document for document in DOCUMENTS if commands(document)]
 
 
 @pytest.mark.parametrize("document", WITH_COMMANDS, ids=lambda path: path.name)
-def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> None:
     for name in ("docs", "recipes", "judges", "evals"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     shutil.copytree(finished / "runs", tmp_path / "runs", symlinks=True)

@@ -58,6 +58,7 @@ def test_file_chat_math_arithmetic(talker: Path, tmp_path: Path) -> None:
         "abstained",
         "alone",
         "rescued",
+        "untrusted",
     }
 
 
@@ -76,5 +77,5 @@ def test_a_context_too_short_is_told(talker: Path, tmp_path: Path) -> None:
     run = toy.train(recipe, talker, tmp_path / "run", judge=load_judge("arithmetic", {}))
     assert any("positions" in event["data"].get("what", "") for event in run.events() if event["event"] == "warning")
     recipe.data.prompt = "{problem}" + " really" * 80
-    with pytest.raises(UserError, match=r"row .0. has .* tokens"):
+    with pytest.raises(UserError, match=r"this problem has .* tokens"):
         toy.train(recipe, talker, tmp_path / "other", judge=load_judge("arithmetic", {}))

@@ -12,7 +12,7 @@ import toy
 
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import RunFailed, UserError
-from sgpo_cli.recipe.kinds import Reward, RewardExact, RewardFormat, RewardMath, RewardPython
+from sgpo_cli.recipe.kinds import RescueStepwise, Reward, RewardExact, RewardFormat, RewardMath, RewardPython
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.verify.outcome import Grade, GradeItem
 from sgpo_cli.verify.pool import Grader
@@ -136,7 +136,7 @@ def test_a_nan_reward_stops_the_run_before_any_update(policy: Path, tmp_path: Pa
 
 
 def test_a_second_reward_adds_to_the_graded_one(policy: Path, tmp_path: Path) -> None:
-    recipe = toy.recipe(steps=1)
+    recipe = toy.recipe(steps=1, rescue=RescueStepwise(shape="linear", scaling="std", truncated="keep", trust=None))
     recipe.reward = [RewardExact(weight=2.0), python(tmp_path, "return 0.25 * (len(response) % 2)", weight=0.5)]
     run = toy.train(recipe, policy, tmp_path / "run")
     judged = [r for r in run.rollouts() if r["verdict"]]
