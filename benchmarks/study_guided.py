@@ -1,6 +1,7 @@
 """The study behind the guidance part of docs/results.md: guided recipes, alone and with SGPO, on the built-in task.
 
     python benchmarks/study_guided.py [--seeds 0 1 2] [--jobs 2] [--root study] [--write docs/results.md]
+    python benchmarks/study_guided.py --only NAME ...     prints the rows of these methods, writes nothing
 
 Same warm start, same measurements and same rules as benchmarks/study_tiny.py, whose finished runs under --root are
 used. Every guided recipe is run as shipped (injected tokens masked) and with them in the loss.
@@ -83,12 +84,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--root", type=Path, default=Path("study"))
     parser.add_argument("--write", type=Path, default=Path("docs/results.md"))
+    parser.add_argument("--only", nargs="+", choices=[arm.name for arm in ARMS], metavar="NAME")
     asked = parser.parse_args()
     asked.root.mkdir(parents=True, exist_ok=True)
     first = train(SGPO, asked.seeds[0], asked.root)  # makes the warm start that all others share
     with ThreadPoolExecutor(asked.jobs) as pool:
-        made = {arm: [pool.submit(train, arm, seed, asked.root) for seed in asked.seeds] for arm in ARMS}
+        arms = [arm for arm in ARMS if asked.only is None or arm.name in asked.only]
+        made = {arm: [pool.submit(train, arm, seed, asked.root) for seed in asked.seeds] for arm in arms}
         results = {arm: [figures(run.result()) for run in runs] for arm, runs in made.items()}
+    if asked.only is not None:
+        print("\n".join(table(results, asked.seeds)))
+        return
     lines = [
         *warm_start(first),
         "",

@@ -125,7 +125,7 @@ def table(results: dict[Arm, list[Figures]], seeds: list[int]) -> list[str]:
     for arm, runs in results.items():
         each = " / ".join(f"{run.final:.3f}" for run in runs)
         negative = "/".join(f"{mean(column):.2f}" for column in zip(*(r.all_negative for r in runs), strict=True))
-        rescued = f"{mean([run.rescued for run in runs]):.0%}" if any(run.judge_calls for run in runs) else "–"
+        rescued = f"{mean([run.rescued for run in runs]):.0%}" if any(run.rescued for run in runs) else "–"
         lines.append(
             f"| {arm.name} | {each} | {spread([r.final for r in runs])} | {reached(runs, 0.25)} | {reached(runs, 0.5)} "
             f"| {spread([r.area() for r in runs])} | {negative} | {rescued} "
