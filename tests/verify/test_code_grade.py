@@ -24,6 +24,7 @@ from sgpo_cli.verify.code import (
     Limits,
     Sandbox,
     StdinTests,
+    choice,
     choose_sandbox,
     complete,
     grade_code,
@@ -33,7 +34,6 @@ from sgpo_cli.verify.code import (
     mbpp_tests,
     with_prelude,
 )
-from sgpo_cli.verify.code import sandbox as sandboxes
 from sgpo_cli.verify.code.sandbox import Launch, Unconfined
 from tests.verify.code_sandboxes import KINDS, sandbox_or_skip
 from tests.verify.hostile import FUNCTIONS
@@ -232,7 +232,7 @@ def test_a_sandbox_that_fails_is_an_outcome_and_no_verdict(argv: tuple[str, ...]
 
 
 def test_no_sandbox_is_told_and_unsafe_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxes, "candidates", list)
+    monkeypatch.setattr(choice, "candidates", list)
     choose_sandbox.cache_clear()
     try:
         with pytest.raises(UserError) as told:
