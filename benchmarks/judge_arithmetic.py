@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from document import put
+
 from sgpo_cli.judging.measure import Interval, Measures, Tally
 from sgpo_cli.judging.registry import load_judge
 from sgpo_cli.judging.verdict import Judge, Solution
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.runs.files import read_jsonl, write_text
+from sgpo_cli.runs.files import read_jsonl
 
 MARKS = ("<!-- judge_arithmetic: begin -->", "<!-- judge_arithmetic: end -->")
 COLUMNS = ("file", "rows", "acc_error", "acc_correct", "F1", "something to check", "ms a solution")
@@ -82,15 +84,6 @@ def row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def put(document: Path, table: str, marks: tuple[str, str] = MARKS) -> None:
-    """Replaces what stands between the marks."""
-    text = document.read_text()
-    begin, end = (text.find(mark) for mark in marks)
-    if begin < 0 or end < begin:
-        sys.exit(f"{document} has no {marks[0]} ... {marks[1]}")
-    write_text(document, f"{text[:begin]}{marks[0]}\n{table}\n{text[end:]}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -103,7 +96,7 @@ def main() -> None:
     table = "\n".join([row(COLUMNS), row(["---"] * len(COLUMNS)), *(line(measure(path, judge)) for path in files)])
     print(table)
     if asked.write is not None:
-        put(asked.write, table)
+        put(asked.write, [table], MARKS)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from judge_arithmetic import cell, put, row
+from document import put
+from judge_arithmetic import cell, row
 
 from sgpo_cli.judging.measure import Tally
 from sgpo_cli.judging.registry import load_judge
@@ -110,7 +111,7 @@ def main() -> None:
     table = "\n".join([row(COLUMNS), row(["---"] * len(COLUMNS)), *body])
     print(table)
     if asked.write is not None:
-        put(asked.write, table, MARKS)
+        put(asked.write, [table], MARKS)
 
 
 if __name__ == "__main__":

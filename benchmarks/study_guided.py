@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
 
+from document import put
 from study_tiny import Arm, Figures, figures, spread, table, train, warm_start
 
 MARKS = ("<!-- study_guided: begin -->", "<!-- study_guided: end -->")
@@ -108,9 +109,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if asked.write.exists():
-        before, _, rest = asked.write.read_text().partition(MARKS[0])
-        after = rest.partition(MARKS[1])[2]
-        asked.write.write_text("\n".join([before + MARKS[0], *lines, MARKS[1] + after]))
+        put(asked.write, lines, MARKS)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from document import put
+
 ACCURACY_BAND = (0.005, 0.03)
 ALL_NEGATIVE_BAND = (0.85, 0.93)
 MARKS = ("<!-- study_tiny: begin -->", "<!-- study_tiny: end -->")
@@ -172,9 +174,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if asked.write.exists():
-        before, _, rest = asked.write.read_text().partition(MARKS[0])
-        after = rest.partition(MARKS[1])[2]
-        asked.write.write_text("\n".join([before + MARKS[0], *lines, MARKS[1] + after]))
+        put(asked.write, lines, MARKS)
 
 
 if __name__ == "__main__":

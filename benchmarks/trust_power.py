@@ -21,6 +21,7 @@ from itertools import groupby
 from pathlib import Path
 from statistics import mean, stdev
 
+from document import put
 from study_trust import CARDS, JUDGES
 
 from sgpo_cli.judging.hops_oracle import HopsOracle
@@ -112,9 +113,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if asked.write.exists():
-        before, _, rest = asked.write.read_text().partition(MARKS[0])
-        after = rest.partition(MARKS[1])[2]
-        asked.write.write_text("\n".join([before + MARKS[0], *lines, MARKS[1] + after]))
+        put(asked.write, lines, MARKS)
 
 
 if __name__ == "__main__":

@@ -121,26 +121,24 @@ class Opener:
         """Names the judge by what its verdicts depend on: its card, those it asks, its model, the built-in task."""
         from dataclasses import asdict
 
-        from sgpo_cli.pipeline.fingerprint import fingerprint, judge_content, local_content
+        from sgpo_cli.pipeline.fingerprint import fingerprint, judge_content
         from sgpo_cli.recipe.address import STANDIN
-        from sgpo_cli.recipe.judgecards import ProcessRewardCard
 
-        models = [local_content(card.model) for _, card in _cards(self.card) if isinstance(card, ProcessRewardCard)]
-        told = {"cards": judge_content(self.card), "models": models, "task": asdict(self.task)}
+        told = {"cards": judge_content(self.card), "task": asdict(self.task)}
         return fingerprint("judge", told | {"standin": STANDIN in self.endpoints}, {})
 
     def gpus(self) -> float:
         """How many accelerators a process with this judge can use."""
         from sgpo_cli.recipe.judgecards import ProcessRewardCard
 
-        return float(any(isinstance(c, ProcessRewardCard) and c.device == "same" for _, c in _cards(self.card)))
+        return float(any(isinstance(c, ProcessRewardCard) and c.device == "same" for c in _cards(self.card)))
 
 
 def check_use(card: str, *, endpoints: Sequence[str], store: str | None) -> None:
     """`UserError` for options that this judge has no use for."""
     from sgpo_cli.recipe.judgecards import LanguageModelCard
 
-    cards = [loaded for _, loaded in _cards(card)]
+    cards = list(_cards(card))
     keeps = any(isinstance(loaded, LanguageModelCard) for loaded in cards)
     asks = keeps or any(getattr(loaded, "device", None) == "server" for loaded in cards)
     told = ["--endpoint"] if endpoints and not asks else []
@@ -149,12 +147,12 @@ def check_use(card: str, *, endpoints: Sequence[str], store: str | None) -> None
         raise UserError(f"{told[0]} means nothing for judge {card}, which asks no server", fix=f"leave {told[0]} out")
 
 
-def _cards(name: str) -> Iterator[tuple[str, JudgeCard]]:
+def _cards(name: str) -> Iterator[JudgeCard]:
     """A judge card and those that it asks in turn."""
     from sgpo_cli.recipe.cards import load_judge_card
     from sgpo_cli.recipe.judgecards import asked_by
 
     card = load_judge_card(name)
-    yield name, card
+    yield card
     for member in asked_by(card):
         yield from _cards(member)

@@ -65,6 +65,8 @@ def usage_text(usage: Mapping[str, Any] | None) -> str | None:
         parts.append(f"{tokens(usage.get('input_tokens'))} tokens in{had}, {tokens(usage.get('output_tokens'))} out")
     if usage.get("cost") is not None:
         parts.append(f"cost {usage['cost']:.4g} {usage.get('currency') or ''}".rstrip())
+    if usage.get("uncounted"):
+        parts.append(f"tokens of {words.plural(usage['uncounted'], 'answer')} unknown")
     return ", ".join(parts)
 
 
@@ -95,10 +97,11 @@ def tokens(count: float | None) -> str:
 def total_usage(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """What judging cost over the rows of metrics.jsonl; None in a run whose judge asks no server."""
     told = [row["judge"] for row in rows if row.get("judge")]
-    keys = ("calls", "cached", "failed", "repaired", "input_tokens", "cached_tokens", "output_tokens")
+    keys = ("calls", "cached", "failed", "repaired", "input_tokens", "cached_tokens", "output_tokens", "uncounted")
     total: dict[str, Any] = {key: sum(one.get(key) or 0 for one in told) for key in (*keys, "seconds", "waited")}
     costs = [one["cost"] for one in told if one.get("cost") is not None]
     total["cost"] = sum(costs) if costs else None
+    total["currency"] = next((one["currency"] for one in told if one.get("currency")), None)
     total["fallback"] = sum(bool(one.get("fallback")) for one in told)
     return total if total["calls"] or total["cached"] or total["failed"] else None
 

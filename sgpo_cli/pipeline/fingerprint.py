@@ -15,14 +15,14 @@ from typing import Any
 
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import OPERATIONAL, asked_by
+from sgpo_cli.recipe.judgecards import OPERATIONAL, ProcessRewardCard, asked_by
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
 CODE_VERSION = {
     "warmup": 1,
     "rollout": 1,
     "judge_train": 1,
-    "judge": 2,
+    "judge": 3,
     "train": 2,
     "eval": 2,
     "responses": 2,
@@ -58,8 +58,19 @@ def judge_content(card: str) -> str:
     loaded = load_judge_card(card)
     told = {key: value for key, value in asdict(loaded).items() if key not in OPERATIONAL}
     told["standin"] = STANDIN in (getattr(loaded, "endpoints", None) or ())
+    if isinstance(loaded, ProcessRewardCard):
+        told["content"] = model_identity(loaded.model)
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return "+".join([own, *(judge_content(name) for name in asked_by(loaded))])
+
+
+def model_identity(path: str | None) -> dict[str, Any] | None:
+    """What tells a local model folder from another without reading gigabytes: names, sizes and times of its files."""
+    folder = Path(path).expanduser() if path else None
+    if folder is None or not folder.is_dir():
+        return None
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
 
 
 def local_content(source: str | None) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sgpo_cli.errors import Mistake
-from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, judge_content, local_content
+from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, judge_content, local_content, model_identity
 from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
 from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.load import LoadedRecipe
@@ -106,7 +106,7 @@ class _Compiler:
         self.run = run
         self.root = root
         self.data = {**self.resolved["data"], "content": local_content(self.recipe.data.source)}
-        self.model = {**self.resolved["model"], "content": _small_identity(self.recipe.model.path)}
+        self.model = {**self.resolved["model"], "content": model_identity(self.recipe.model.path)}
 
     def stages(self) -> list[PlannedStage]:
         planned: list[PlannedStage] = []
@@ -165,7 +165,7 @@ class _Compiler:
         train = judge.train
         told = {k: v for k, v in self.resolved["judge"]["train"].items() if not k.startswith(_LATER)}
         config: dict[str, Any] = {
-            "train": {**told, "content": _small_identity(train.model)},
+            "train": {**told, "content": model_identity(train.model)},
             "labels": local_content(train.labels),
             "threshold": getattr(load_judge_card(judge.card), "threshold", None),
         }
@@ -279,15 +279,6 @@ class _Compiler:
         made_by = {stage.name: stage.fingerprint for stage in before}
         outputs = {"report": str(self.run.report)}
         return self._stage("report", {}, inputs={"run": str(self.run.path)}, made_by=made_by, outputs=outputs)
-
-
-def _small_identity(path: str | None) -> dict[str, Any] | None:
-    """What tells a local model folder from another without reading gigabytes: names, sizes and times of its files."""
-    folder = Path(path).expanduser() if path else None
-    if folder is None or not folder.is_dir():
-        return None
-    files = sorted(p for p in folder.iterdir() if p.is_file())
-    return {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from sgpo_cli.stages.labelling import label_stored, stored_rollouts
 from sgpo_cli.stages.measuring import Figures, measure, refuse_below_floor
 from sgpo_cli.stages.policy import open_problems
 from sgpo_cli.stages.sampling import sample
+from sgpo_cli.training.judge_desk import gives_nothing
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def _measured(context: StageContext, use: JudgeUse, judge: Judge) -> dict[str, A
         "card": use.card,
         "rows": len(solutions),
         **found.to_json(),
-        "abstained": sum(v.abstained or v.checked == 0 for v in verdicts) / len(verdicts),
+        "abstained": sum(map(gives_nothing, verdicts)) / len(verdicts),
         "unchecked": sum(not v.abstained and v.checked == 0 for v in verdicts) / len(verdicts),
         "agreement": _agreement(recipe, use, solutions, verdicts),
         "judge_seconds": judge_seconds,
@@ -204,12 +205,13 @@ def _warm_start(recipe: Recipe, outcomes: list[int | None], verdicts: list[Verdi
 
 def _refuse_silence(context: StageContext, use: JudgeUse, verdicts: Sequence[Verdict]) -> None:
     """What `judge.max_abstained` says of a step holds here too: warned of, or the run stops."""
-    silent = [v for v in verdicts if v.abstained]
+    silent = [v for v in verdicts if gives_nothing(v)]
     if not verdicts or len(silent) / len(verdicts) <= use.max_abstained:
         return
+    first = silent[0].reason or "nothing to check"
     what = (
         f"judge {use.card} abstained on {len(silent)} of {len(verdicts)} rollouts of the warm start, more than "
-        f"judge.max_abstained ({use.max_abstained:g}) allows; the first reason: {silent[0].reason}"
+        f"judge.max_abstained ({use.max_abstained:g}) allows; the first reason: {first}"
     )
     if use.then == "stop":
         raise RunFailed(what, fix="mend the judge, raise judge.max_abstained, or set judge.then=fallback")

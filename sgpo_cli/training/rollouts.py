@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sgpo_cli.judging.usage import Usage
@@ -77,44 +77,26 @@ class Rollout:
 
 
 @dataclass(slots=True)
-class JudgeFigures:
-    """What judging cost in one step, over all ranks."""
+class JudgeFigures(Usage):
+    """What judging cost in one step, over all ranks; `calls` of a judge in the process are solutions read."""
 
-    calls: int = 0
-    """Requests that left the process, retries included; of a judge that works in the process, solutions read."""
-    cached: int = 0
-    """Verdicts that cost no call: from the verdict store, or from an equal solution of the same batch."""
-    failed: int = 0
-    """Verdicts given up: abstentions because the judge raised, or gave no usable answer after every try."""
-    repaired: int = 0
-    """Verdicts that took a second question, after an answer outside the schema."""
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    """Of the input tokens, those that the server says it had in its prefix cache."""
-    output_tokens: int = 0
-    cost: float | None = None
-    """None where the judge has no price."""
     seconds: float = 0.0
     """Wall time of the slowest rank."""
     waited: float = 0.0
     """Of that, how long the trainer had nothing else to do."""
 
     def count(self, usage: Usage) -> None:
-        """Takes a metered judge's own counts; it knows its calls better than we do."""
-        self.calls, self.cached = usage.calls, usage.cached
-        self.failed += usage.failed
-        self.repaired = usage.repaired
-        self.input_tokens, self.cached_tokens = usage.input_tokens, usage.cached_tokens
-        self.output_tokens = usage.output_tokens
-        self.cost = usage.cost
+        """Takes a metered judge's own counts; it knows its calls better than we do, but not that it raised."""
+        raised = self.failed
+        for one in fields(Usage):
+            setattr(self, one.name, getattr(usage, one.name))
+        self.failed += raised
 
-    def add(self, other: JudgeFigures) -> None:
-        for name in ("calls", "cached", "failed", "repaired", "input_tokens", "cached_tokens", "output_tokens"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        if other.cost is not None:
-            self.cost = (self.cost or 0.0) + other.cost
-        self.seconds = max(self.seconds, other.seconds)
-        self.waited = max(self.waited, other.waited)
+    def add(self, other: Usage) -> None:
+        Usage.add(self, other)
+        if isinstance(other, JudgeFigures):
+            self.seconds = max(self.seconds, other.seconds)
+            self.waited = max(self.waited, other.waited)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,5 +50,5 @@ def test_then_stop_ends_the_run_when_the_judge_abstains(warm: Path) -> None:
     told = sgpo(
         "train", "tiny_sgpo", *SHORT_SGPO, "judge.card=arithmetic", "judge.floor=null", "judge.then=stop", cwd=warm
     )
-    assert told.returncode == 1 and "abstained" in told.stderr
+    assert told.returncode == 1 and "abstained" in told.stderr and "of the warm start" in told.stderr
     assert not (warm / "runs/tiny_sgpo/stages/train/final").exists()

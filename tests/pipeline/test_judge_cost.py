@@ -83,6 +83,17 @@ def test_a_card_is_what_its_verdicts_depend_on(recipe: Recipe, old: str, new: st
     assert [one == other for one, other in zip(before, marks(), strict=True)] == [same, same]
 
 
+def test_other_weights_in_the_same_folder_are_another_judge(recipe: Recipe, tmp_path: Path) -> None:
+    folder = tmp_path / "prm"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"old")
+    Path("judges/mine.yaml").write_text(f"kind: process_reward\nmodel: {folder}\n")
+    before = judge_content("mine")
+    assert judge_content("mine") == before
+    (folder / "model.safetensors").write_bytes(b"other")
+    assert judge_content("mine") != before
+
+
 def test_where_verdicts_come_from_is_no_other_judge(recipe: Recipe) -> None:
     def marks(*overrides: str) -> list[str]:
         base = ["judge.card=mine", "judge.floor=null"]

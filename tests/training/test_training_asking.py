@@ -17,6 +17,7 @@ from sgpo_cli.judging.usage import Usage
 from sgpo_cli.judging.verdict import Solution, Verdict
 from sgpo_cli.training.judge_desk import Question
 from sgpo_cli.training.rewards import RewardColumn
+from sgpo_cli.training.rollouts import JudgeFigures
 from sgpo_cli.training.trainer import SgpoTrainer
 
 
@@ -113,3 +114,19 @@ def test_a_rollout_is_graded_once() -> None:
     assert column(completions=["x", "y"], row=[0, 0]) == [2.0, 2.0], "only TRL's own call of that batch"
     column.early(completions=["x"], row=[0])
     assert column(completions=["z"], row=[0]) == [4.0], "other responses are graded anew"
+
+
+def test_answers_of_unknown_tokens_reach_the_ledgers_counts() -> None:
+    """A bill without them would pass for the whole bill."""
+    first = JudgeFigures(failed=1)
+    first.count(Usage(calls=3, failed=2, uncounted=1, cost=0.5, currency="EUR"))
+    assert (first.calls, first.failed, first.uncounted) == (3, 3, 1)
+    first.add(JudgeFigures(calls=2, uncounted=2, seconds=4.0, waited=1.0))
+    told = first.to_json()
+    assert (told["calls"], told["uncounted"], told["cost"], told["currency"], told["seconds"]) == (
+        5,
+        3,
+        0.5,
+        "EUR",
+        4.0,
+    )
