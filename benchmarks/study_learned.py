@@ -2,10 +2,11 @@
 
     python benchmarks/study_learned.py [--seeds 0 1 2] [--jobs 1] [--root study] [--write docs/results.md]
 
-Runs the shipped recipes through `sgpo train`. Each seed has a judge of its own (`judge.train.seed`), taught on 2,000
-other rollouts of the one warm start. GRPO's figures are those that study_tiny.py wrote into docs/results.md, from the
-same warm start and seeds; `--grpo` runs it again. Finished runs under --root are not run again. The judge is measured
-on 1,024 rollouts of 128 held-out problems before RL.
+Runs the shipped recipes through `sgpo train`, weighed by the trust rule (the default) and with full weight. Each seed
+has a judge of its own (`judge.train.seed`), taught on 2,000 other rollouts of the one warm start; the badly trained one
+on 300, labelled by an oracle that turns each step's verdict round one time in five. GRPO's figures are those that
+study_tiny.py wrote into docs/results.md, from the same warm start and seeds; `--grpo` runs it again. Finished runs
+under --root are not run again. The judge is measured on 1,024 rollouts of 128 held-out problems before RL.
 """
 
 from __future__ import annotations
@@ -16,16 +17,23 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 from document import put
 from study_tiny import Arm, Figures, figures, spread, table, train
+from study_trust import SHOWN, trusted
 
 MARKS = ("<!-- study_learned: begin -->", "<!-- study_learned: end -->")
 GRPO = Arm("GRPO", "tiny_grpo")
 LEARNED = Arm("SGPO, learned judge", "tiny_sgpo_learned")
+LEARNED_FULL = Arm("SGPO, learned judge, full weight", "tiny_sgpo_learned", ("rescue.trust=null",))
 REFRESHED = Arm("SGPO, learned judge, refreshed", "tiny_sgpo_learned", ("judge.train.refresh_every=25",))
+FEW = ("judge.train.rollouts=300", "judge.train.label_with=noisy_oracle", "judge.floor=null")
+POOR = Arm("SGPO, 300 noisy labels", "tiny_sgpo_learned", FEW)
+POOR_FULL = Arm("SGPO, 300 noisy labels, full weight", "tiny_sgpo_learned", (*FEW, "rescue.trust=null"))
+LEAST = 0.75
+"""What the weighed learned judge has to reach."""
 
 
 def seeded(arm: Arm, seed: int) -> Arm:
@@ -43,14 +51,15 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def judges(runs: dict[int, Path]) -> list[str]:
-    """The judges before RL, a row a seed."""
+def judges(taught: dict[str, dict[int, Path]]) -> list[str]:
+    """The judges before RL, a row a judge and seed."""
     lines = [
-        "| seed | labels | training, s | exact first error | prefix scores correlate | acc_error | acc_correct (n) |",
-        "|---|---|---|---|---|---|---|",
+        "| taught on | seed | labels | training, s | exact first error | prefix scores correlate | acc_error "
+        "| acc_correct (n) |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for seed, run in runs.items():
-        told, taught = read(run / "stages/judge/judge.json"), read(run / "stages/judge_train/done.json")["outputs"]
+    for name, seed, run in [(name, seed, run) for name, runs in taught.items() for seed, run in runs.items()]:
+        told, made = read(run / "stages/judge/judge.json"), read(run / "stages/judge_train/done.json")["outputs"]
         close, measures = told["closeness"], told["measures"]
 
         def shown(part: dict[str, Any], key: str) -> str:
@@ -59,7 +68,7 @@ def judges(runs: dict[int, Path]) -> list[str]:
 
         right = f"{measures['acc_correct']:.2f} ({measures['n_correct']})" if measures["n_correct"] else "–"
         lines.append(
-            f"| {seed} | {taught['labels']:,} | {taught['seconds']:.0f} | {shown(close, 'exact')} "
+            f"| {name} | {seed} | {made['labels']:,} | {made['seconds']:.0f} | {shown(close, 'exact')} "
             f"| {shown(close, 'correlation')} | {measures['acc_error']:.3f} | {right} |"
         )
     return lines
@@ -82,6 +91,20 @@ def drift(runs: dict[int, Path]) -> list[str]:
     ]
 
 
+def weights(runs: dict[Arm, list[Path]]) -> list[str]:
+    """What the trust rule gave, a line an arm."""
+    lines = []
+    for arm, found in runs.items():
+        columns = zip(*(trusted(run).weights for run in found), strict=True)
+        said = "/".join(f"{mean(column):.2f}" for column in columns)
+        lines.append(f"- {arm.name}: weight at step {'/'.join(map(str, SHOWN))} {said}, mean over the seeds.")
+    return lines
+
+
+def held(yes: bool) -> str:
+    return "holds" if yes else "DOES NOT HOLD"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -92,17 +115,24 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=Path("docs/results.md"))
     asked = parser.parse_args()
     asked.root.mkdir(parents=True, exist_ok=True)
-    arms = [LEARNED, *([] if asked.without_refresh else [REFRESHED]), *([GRPO] if asked.grpo else [])]
+    arms = [LEARNED, POOR, POOR_FULL, LEARNED_FULL]
+    arms += [*([] if asked.without_refresh else [REFRESHED]), *([GRPO] if asked.grpo else [])]
     with ThreadPoolExecutor(asked.jobs) as pool:
         made = {arm: {s: pool.submit(train, seeded(arm, s), s, asked.root) for s in asked.seeds} for arm in arms}
         runs = {arm: {seed: run.result() for seed, run in found.items()} for arm, found in made.items()}
     results: dict[Arm, list[Figures]] = {arm: [figures(run) for run in found.values()] for arm, found in runs.items()}
     learned = [r.final for r in results[LEARNED]]
     grpo = [r.final for r in results[GRPO]] if asked.grpo else grpo_finals(asked.write)
+    poor, line = [r.final for r in results[POOR]], mean(grpo) - stdev(grpo)
     lines = [
-        *judges(runs[LEARNED]),
+        *judges({"2,000 labels": runs[LEARNED], "300 noisy labels": runs[POOR]}),
         "",
         *table(results, asked.seeds),
+        "",
+        *weights({arm: list(runs[arm].values()) for arm in (LEARNED, POOR)}),
+        f"- Learned judge, weighed: {mean(learned):.3f}, wanted {LEAST}: {held(mean(learned) >= LEAST)}.",
+        f"- 300 noisy labels, weighed: {mean(poor):.3f}, wanted GRPO's mean less its spread, {line:.3f}: "
+        f"{held(mean(poor) >= line)}.",
         "",
         *([] if asked.without_refresh else [*drift(runs[REFRESHED]), ""]),
         f"Seeds {', '.join(map(str, asked.seeds))}, of judge and of RL; ± is the sample standard deviation over seeds. "
