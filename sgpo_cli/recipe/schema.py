@@ -29,6 +29,22 @@ Seed = Annotated[int, Range(ge=0)]
 
 
 @dataclass(kw_only=True)
+class Lora:
+    """Low-rank adapters (peft) that are trained in the policy's place; `final/` holds the merged model."""
+
+    rank: Count = 16
+    """Rank of the adapters."""
+    alpha: Count = 32
+    """Scale: an adapter's product counts alpha / rank."""
+    dropout: Annotated[float, Range(ge=0, lt=1)] = 0.0
+    """Dropout in front of the adapters while training."""
+    targets: list[str] | None = None
+    """Names of the linear layers that get one; null is all but the output head."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Keeps the frozen weights in so many bits (bitsandbytes, an accelerator): QLoRA."""
+
+
+@dataclass(kw_only=True)
 class Model:
     """The policy before any training."""
 
@@ -48,6 +64,8 @@ class Model:
     """Whether prompts are chat messages; null is yes when the tokenizer has a chat template."""
     trust_remote_code: bool = False
     """Whether code from the hub may run; leave it false unless you read that code."""
+    lora: Lora | None = None
+    """Trains adapters only; null trains all weights."""
 
 
 @dataclass(kw_only=True)
@@ -197,8 +215,13 @@ class Trainer:
 class Generation:
     """How rollouts are sampled."""
 
-    engine: Literal["transformers", "vllm"] = "transformers"
-    """What generates the rollouts that are trained on; vllm runs in the training processes and shares their devices."""
+    engine: Literal["transformers", "vllm", "vllm_server"] = "transformers"
+    """What generates the rollouts that are trained on; vllm runs in the training processes and shares their devices,
+    vllm_server is a `vllm serve` elsewhere that TRL sends new weights to."""
+    server: str | None = None
+    """Address of the server, for vllm_server: http://host:port."""
+    server_timeout: Positive = 240.0
+    """Seconds to wait for the server to answer before the run stops."""
     temperature: Positive = 1.0
     """Sampling temperature of the rollouts."""
     top_p: Annotated[float, Range(gt=0, le=1)] = 1.0
@@ -229,10 +252,18 @@ class Benchmark:
 class Launch:
     """How stages are started; never part of a fingerprint."""
 
-    engine: Literal["local", "torchrun"] = "local"
-    """One process, or torchrun."""
+    engine: Literal["local", "accelerate", "torchrun"] = "local"
+    """One process here, or `accelerate launch`, or torchrun."""
     processes: Count = 1
-    """Processes on this machine."""
+    """Processes on each machine, one an accelerator."""
+    nodes: Count = 1
+    """Machines; with more than one the same command runs on each of them (`sgpo plan --slurm` writes the script)."""
+    strategy: Literal["ddp", "fsdp2", "zero1", "zero2", "zero3"] = "ddp"
+    """How weights, gradients and optimizer state are spread over the processes; all but ddp need engine accelerate."""
+    config_file: str | None = None
+    """An accelerate configuration in the place of the one that we write from these keys."""
+    device: str | None = None
+    """Accelerator to plan for, by name (h100-80gb, a100-80gb, rtx4090-24gb, ...); null is this machine's."""
     threads: Count | None = None
     """CPU threads a process; null is 1 without an accelerator, else torch's own choice."""
     env: dict[str, str] = field(default_factory=dict)
