@@ -170,12 +170,19 @@ def _rows(count: int, wrong: Sequence[int], problems: int = 50) -> list[Labelled
 def test_too_few_or_one_kind_only() -> None:
     with pytest.raises(UserError, match=r"9 labelled responses are too few .*judge\.train\.least is 10"):
         divide(Labels(_rows(9, [1])), share=0, least=10, where="x")
-    with pytest.raises(UserError, match="of 20 labelled responses none has a wrong step"):
+    with pytest.raises(UserError, match="no step of 20 labelled responses is wrong"):
         divide(Labels(_rows(20, [])), share=0, least=10, where="x")
-    with pytest.raises(UserError, match="every one has a wrong step"):
+    with pytest.raises(UserError, match="every first step of 20 labelled responses is wrong"):
         divide(Labels(_rows(20, range(20))), share=0, least=10, where="x")
     with pytest.raises(UserError, match="no problem of 1 was set aside"):
         divide(Labels(_rows(20, [1], problems=1)), share=0.001, least=10, where="x")
+
+
+def test_the_rollouts_of_a_policy_that_gets_nothing_right_can_be_learned_from() -> None:
+    """Their first steps are right: a judge is taught steps, and hard data is what it is for."""
+    rows = [Labelled(f"problem {i}", ("a", "b"), 1) for i in range(20)]
+    learn, _ = divide(Labels(rows), share=0, least=10, where="x")
+    assert len(learn) == 20
 
 
 @given(st.integers(1, 300), st.floats(0, 0.99))

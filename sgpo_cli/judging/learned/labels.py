@@ -23,6 +23,11 @@ class Labels:
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property
+    def any_right(self) -> bool:
+        """Whether any step is known to be right; responses may all be wrong in the end, as a weak policy's are."""
+        return any(row.first_error != 0 for row in self.rows)
+
+    @property
     def wrong(self) -> int:
         """Responses with a wrong step."""
         return sum(row.first_error >= 0 for row in self.rows)
@@ -79,7 +84,8 @@ def _both(wanted: str, other: str) -> bool:
 
 
 def refuse_too_few(labels: Labels, *, least: int, where: str) -> None:
-    """`UserError` when there is not enough to learn from: fewer than `least` responses, or all of one kind."""
+    """`UserError` when there is not enough to learn from: fewer than `least` responses, or steps of one kind
+    only (those behind a first wrong one teach nothing)."""
     known, wrong = len(labels.rows), labels.wrong
     left = sum(labels.left_out.values())
     why = "; ".join(f"{count} left out: {reason}" for reason, count in labels.left_out.most_common(2))
@@ -87,9 +93,9 @@ def refuse_too_few(labels: Labels, *, least: int, where: str) -> None:
     if known < least:
         what = f"{known} labelled responses are too few to train a judge: judge.train.least is {least}{tail}"
         raise UserError(what, where=where, fix="label more, or lower judge.train.least")
-    if wrong == 0 or wrong == known:
-        what = f"of {known} labelled responses {'none' if wrong == 0 else 'every one'} has a wrong step{tail}"
-        raise UserError(what, where=where, fix="a judge learns from both kinds")
+    if wrong == 0 or not labels.any_right:
+        what = f"{'every first' if wrong else 'no'} step of {known} labelled responses is wrong{tail}"
+        raise UserError(what, where=where, fix="a judge learns from right steps and from wrong ones")
 
 
 def set_aside(rows: Iterable[Labelled], share: float) -> tuple[list[Labelled], list[Labelled]]:
