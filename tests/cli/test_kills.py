@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import time
@@ -36,14 +35,19 @@ def outcome(here: Path) -> dict[str, object]:
     }
 
 
-def wait_for(here: Path, stage: str, at_least: int, process: subprocess.Popen[str]) -> None:
-    """Until `stage` has told of so many steps."""
-    events = here / RUN / "stages" / stage / "events.jsonl"
+def events_of(here: Path, stage: str) -> Path:
+    return here / RUN / "stages" / stage / "events.jsonl"
+
+
+def wait_for(here: Path, stage: str, at_least: int, process: subprocess.Popen[str], *, seen: int = 0) -> None:
+    """Until `stage` has told of so many steps, in what it wrote behind `seen` bytes."""
+    events = events_of(here, stage)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, f"it ended before it could be killed: {process.stdout and process.stdout.read()}"
         if events.exists():
-            told = [json.loads(line) for line in events.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            new = events.read_bytes()[seen:].decode()
+            told = [json.loads(line) for line in new.splitlines(keepends=True) if line.endswith("\n")]
             if any((event["step"] or 0) >= at_least and event["event"] in ("progress", "metrics") for event in told):
                 return
             if at_least == 0 and told:
@@ -57,53 +61,53 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize(
-    ("whom", "stage", "step"),
-    [
-        ("parent", "warmup", 25),
-        ("child", "warmup", 45),
-        ("parent", "train", 2),
-        ("child", "train", 3),
-        ("parent", "eval", 0),
-    ],
-)
-def test_kill_9_then_the_same_command(finished: Path, tmp_path: Path, whom: str, stage: str, step: int) -> None:
-    if stage != "warmup":  # that warm start is already proven: begin behind it
-        shutil.copytree(finished / "runs/.shared", tmp_path / "runs/.shared")
-    process = start(*COMMAND, cwd=tmp_path)
-    wait_for(tmp_path, stage, step, process)
+def strike(here: Path, blow: str, stage: str, step: int) -> None:
+    """Starts the command, stops it that way at that step of that stage, and looks at what is left."""
+    seen = events_of(here, stage).stat().st_size if events_of(here, stage).exists() else 0
+    process = start(*COMMAND, cwd=here)
+    wait_for(here, stage, step, process, seen=seen)
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
-    if whom == "parent":
+    if blow == "kill parent":
         process.kill()
-        process.wait()
-    else:
+        process.communicate()
+    elif blow == "kill child":
         children[0].kill()
         told, _ = process.communicate(timeout=60)
         assert process.returncode == 1 and "SIGKILL" in told
+    else:
+        number, code = {"SIGINT": (signal.SIGINT, 130), "SIGTERM": (signal.SIGTERM, 143)}[blow]
+        process.send_signal(number)
+        told, _ = process.communicate(timeout=60)
+        assert process.returncode == code, told
+        assert f"to go on: sgpo {' '.join(COMMAND)}" in told and "Traceback" not in told
+        assert list((here / RUN / "stages/train/checkpoints").iterdir()), "nothing was saved"
     assert gone(children), "a child outlived its parent"
-    assert not (tmp_path / RUN / "done.json").exists(), "it was over before it was killed: the test shows nothing"
+    assert not (here / RUN / "done.json").exists(), "it was over before it was stopped: the test shows nothing"
+
+
+@pytest.mark.parametrize(
+    "blows",
+    [
+        [
+            ("kill parent", "warmup", 25),
+            ("SIGTERM", "train", 1),
+            ("kill child", "train", 3),
+            ("kill parent", "eval", 0),
+        ],
+        [("kill child", "warmup", 45), ("kill parent", "train", 1), ("SIGINT", "train", 2)],
+    ],
+)
+def test_stopped_in_many_ways_the_same_command_ends_the_same(
+    finished: Path, tmp_path: Path, blows: list[tuple[str, str, int]]
+) -> None:
+    for blow in blows:
+        strike(tmp_path, *blow)
     again = sgpo(*COMMAND, cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     straight, resumed = outcome(finished), outcome(tmp_path)
     for part, told_straight in straight.items():
         assert told_straight == resumed[part], part
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_polite_stop_saves_and_says_how_to_go_on(finished: Path, tmp_path: Path, number: int, code: int) -> None:
-    shutil.copytree(finished / "runs/.shared", tmp_path / "runs/.shared")
-    process = start(*COMMAND, cwd=tmp_path)
-    wait_for(tmp_path, "train", 1, process)
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(number)
-    told, _ = process.communicate(timeout=60)
-    assert process.returncode == code, told
-    assert f"to go on: sgpo {' '.join(COMMAND)}" in told and "Traceback" not in told
-    assert gone(children)
-    assert list((tmp_path / RUN / "stages/train/checkpoints").iterdir()), "nothing was saved"
-    assert sgpo(*COMMAND, cwd=tmp_path).returncode == 0
-    assert outcome(tmp_path)["rollouts"] == outcome(finished)["rollouts"]
 
 
 def test_a_locked_run_is_refused(finished: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_forked_child_opens_connections_of_its_own() -> None:
         assert one == three != two
 
 
-@pytest.mark.parametrize("end", ["", "client.close()", "raise SystemExit(3)", "os.kill(os.getpid(), 2)"])
+@pytest.mark.parametrize("end", ["", "client.close()", "raise SystemExit(3)", "os.kill(os.getpid(), 2); time.sleep(9)"])
 def test_a_process_ends_at_once_and_in_silence(end: str) -> None:
     """With calls under way, however it ends: no warning of unclosed things, no waiting for the server."""
     program = f"""
