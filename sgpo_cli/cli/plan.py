@@ -24,9 +24,9 @@ def show_plan(
     from dataclasses import asdict
 
     from sgpo_cli.display.console import Screen
-    from sgpo_cli.display.tables import plan_table
+    from sgpo_cli.display.plan import plan_table
     from sgpo_cli.pipeline.conflict import conflict_with_run
-    from sgpo_cli.pipeline.estimate import too_large
+    from sgpo_cli.pipeline.cost.fit import too_large
     from sgpo_cli.pipeline.guided import guided_group
     from sgpo_cli.pipeline.judge_cost import judge_warnings
     from sgpo_cli.pipeline.plan import as_json as plan_json
@@ -41,7 +41,7 @@ def show_plan(
     odd = check_local_data(loaded.recipe, at_most=PLAN_BYTES)
     plan = compile_recipe(loaded)
     document = plan_json(plan)
-    found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, document["stages"])]
+    found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, [stage.kind for stage in plan.stages])]
     found += judge_warnings(loaded.recipe, online=online)
     document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
     document["prompt"] = document["guidance"] = None
