@@ -47,10 +47,23 @@ class Case:
 CASES = (
     Case("wide", "qwen3", 8, 768, 3072, 4, 64, 64, 2, 2),
     Case("deep", "llama", 20, 512, 1792, 8, 64, 192, 4, 8),
-    Case("long", "qwen3", 10, 704, 2816, 4, 128, 896, 2, 4),
-    Case("long, checkpointed", "qwen3", 10, 704, 2816, 4, 128, 896, 2, 4, ("trainer.trl.gradient_checkpointing=true",)),
-    Case("many rows", "llama", 12, 768, 2048, 4, 64, 448, 8, 2),
-    Case("reference", "llama", 12, 768, 2048, 4, 64, 192, 4, 4, ("trainer.trl.beta=0.04",)),
+    Case("long", "qwen3", 10, 704, 2816, 4, 256, 256, 2, 4),
+    Case("long, checkpointed", "qwen3", 10, 704, 2816, 4, 256, 256, 2, 4, ("trainer.trl.gradient_checkpointing=true",)),
+    Case("many rows", "llama", 12, 768, 2048, 4, 64, 128, 8, 2),
+    Case("reference", "llama", 12, 768, 2048, 4, 64, 128, 2, 4, ("trainer.trl.beta=0.04",)),
+    Case(
+        "malloc",
+        "llama",
+        20,
+        512,
+        1792,
+        8,
+        64,
+        192,
+        4,
+        8,
+        ('launch.env={MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072"}',),
+    ),
 )
 
 

@@ -20,7 +20,7 @@ _SMALL = 0.05
 
 def plan_table(plan: Mapping[str, Any]) -> RenderableType:
     """A plan: stages and estimates, the prompt, guidance, the warnings. Its document is the plan itself."""
-    table = new_table("stage", "would", "time", "GiB/process", "tokens", "judge calls", right=(2, 3, 4, 5))
+    table = new_table("stage", "would", "time", "GiB each", "tokens", "judge calls", right=(2, 3, 4, 5))
     table.columns[2].no_wrap = True
     for stage in plan["stages"]:
         estimate = stage.get("estimate") or {}

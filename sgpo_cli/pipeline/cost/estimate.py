@@ -138,9 +138,10 @@ def _training(
         share_of_device = float(trainer.trl.get("vllm_gpu_memory_utilization", _VLLM_SHARE))
         steady["vLLM"] = share_of_device * machine.memory_gib * _GIB
     elif recipe.generation.engine == "transformers":
-        phases["sampling"] = memory.sampling(
-            shape, rows, problem_tokens(recipe), trainer.max_completion_length, weights.width
-        )
+        prompt = length - trainer.max_completion_length
+        phases["sampling"] = memory.sampling(shape, rows, prompt, trainer.max_completion_length, weights.width)
+        if not machine.accelerator:
+            steady["allocator"] = memory.HOLES * memory.cache(shape, rows, length, weights.width)
         if shards.weights > 1:
             phases["sampling"]["weights gathered to sample"] = float(weights.total * weights.width)
     return memory.Parts(steady, phases)
@@ -160,7 +161,9 @@ def _learning(
     whole = memory.gradients(weights, shards)
     return {
         "backward": {
-            "activations": memory.backbone_activations(shape, tokens, weights.width, checkpointing=checkpointing),
+            "activations": memory.backbone_activations(
+                shape, micro, length, weights.width, checkpointing=checkpointing
+            ),
             "logits": memory.head(shape, tokens, weights.width, trained=weights.trained == weights.total),
             "gradients": whole if accumulated > 1 else 0.0,
         },

@@ -15,6 +15,10 @@ TILE_TOKENS, TILE_VOCAB = 4096, 32768
 """TRL projects hidden states to the vocabulary in tiles of so many tokens and entries (its fused head)."""
 _TILE_COPIES = 4
 """float32 copies of a tile that are alive at once without Triton: logits, scaled, exponentials, gradient."""
+HOLES = 2.9
+"""On a CPU, of the cache's final size: what glibc's heap keeps of the blocks that a growing cache outgrew. Stages hold
+freed memory (pipeline/launch.py) because that saves a tenth to a quarter of their time; with glibc's own settings it
+is about 0 (docs/planning.md)."""
 _SAMPLING_COPIES = 4
 """float32 copies of one step's logits that sampling holds: raw, processed, probabilities, sorted or summed."""
 
@@ -74,28 +78,27 @@ def gradients(weights: Weights, shards: Sharding) -> float:
     return weights.trained * weights.trained_width / shards.gradients
 
 
-def layer_activations(shape: Shape, width: int, *, lora: bool = False) -> float:
-    """Bytes a token that one decoder layer keeps for its backward pass (SDPA attention, which keeps no score matrix).
+def layer_activations(shape: Shape, length: int, width: int) -> float:
+    """Bytes a token that one decoder layer keeps for its backward pass, in rows of `length` tokens.
 
-    Per token: the residual stream at both norms, their normalized and scaled outputs (6 hidden); queries, keys and
-    values after rotation, keys and values once more for each query head, the attention's output and its contiguous
-    copy (3 query, 2 query or kv); gate, its SiLU, up and their product (4 intermediate); for Qwen3 the norms of queries
-    and keys. Adapters keep the inputs of their second matrices, which are small.
+    Counted with torch's saved-tensor hooks on transformers 5.23 (SDPA attention, which keeps no scores): the residual
+    stream, normalized and scaled, at both norms (6 hidden); queries, keys and values as wide as the queries are, and
+    the attention's output (4 query); gate, its SiLU, up and their product (4 intermediate); the additive mask, a row of
+    the sequence; for Qwen3 queries and keys twice at their norms.
     """
     query, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    repeated = 2 * query if kv != query else 2 * kv
-    numbers = 6 * shape.hidden + 3 * query + repeated + 4 * shape.intermediate
+    numbers = 6 * shape.hidden + 4 * query + 4 * shape.intermediate + length
     if shape.family == "qwen3":
         numbers += 2 * (query + kv)
     return float(numbers * width)
 
 
-def backbone_activations(shape: Shape, tokens: int, width: int, *, checkpointing: bool) -> float:
+def backbone_activations(shape: Shape, rows: int, length: int, width: int, *, checkpointing: bool) -> float:
     """Of all layers; with gradient checkpointing each layer's input, and one whole layer while it is recomputed."""
-    layer = tokens * layer_activations(shape, width)
+    layer = rows * length * layer_activations(shape, length, width)
     if not checkpointing:
         return layer * shape.layers
-    return tokens * shape.hidden * width * shape.layers + 2 * layer
+    return float(rows * length * shape.hidden * width * shape.layers + layer)
 
 
 def head(shape: Shape, tokens: int, width: int, *, trained: bool) -> float:

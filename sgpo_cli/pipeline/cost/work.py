@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sgpo_cli.pipeline.architecture import Shape
 from sgpo_cli.pipeline.cost.machine import Machine
+from sgpo_cli.pipeline.cost.prompts import prompts_of
 from sgpo_cli.pipeline.cost.shapes import Weights
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgetraining import JudgeTrain
@@ -19,6 +20,7 @@ from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.stages.engines import batch_rows
+from sgpo_cli.stages.sampling import rows_at_once as sampled_at_once
 
 START_S = (4.0, 15.0)
 """Importing torch and TRL, opening a small model."""
@@ -29,9 +31,6 @@ _BANDWIDTH_SHARE = 0.6
 _FACTOR = 2.5  # either way, on accelerators
 _LAYER_S = {"transformers": 6e-4, "vllm": 8e-5, "vllm_server": 8e-5}  # a layer's launches at one token's step
 _EXPECTED = 0.5  # of the longest answer
-_PROMPT_TOKENS = 256  # what is assumed of problems that are not looked at
-BATCH = 128
-"""Rows that stages judge and rollout sample side by side (stages/sampling.py)."""
 _BENCH_ROWS = 500  # of a benchmark whose card counts none
 
 
@@ -59,12 +58,13 @@ class Work:
 
 
 def problem_tokens(recipe: Recipe) -> int:
-    return recipe.data.hops.hops + 2 if recipe.data.source == "hops" else _PROMPT_TOKENS
+    """Of a prompt, in the mean."""
+    return prompts_of(recipe).mean
 
 
 def row_tokens(recipe: Recipe) -> int:
     """Of the longest row: a problem and a whole answer."""
-    return problem_tokens(recipe) + recipe.trainer.max_completion_length
+    return prompts_of(recipe).longest + recipe.trainer.max_completion_length
 
 
 def rows_at_once(recipe: Recipe) -> int:
@@ -85,13 +85,15 @@ def work_of(recipe: Recipe, kind: str) -> Work:
     if kind == "judge_train" and train is not None:
         taught = float(train.steps * train.batch_size * judge_row_tokens(recipe, train))
         made = train.rollouts if train.labels is None else 0
-        return Work(rows=made, prompt=prompt, longest=longest, trained=taught, at_once=BATCH)
+        return Work(rows=made, prompt=prompt, longest=longest, trained=taught, at_once=sampled_at_once(longest))
     if kind == "rollout":
         rows = (recipe.offline.problems if recipe.offline is not None else 0) * trainer.group_size
-        return Work(rows=rows, prompt=prompt, longest=longest, scored=float(rows * length), at_once=BATCH)
+        return Work(
+            rows=rows, prompt=prompt, longest=longest, scored=float(rows * length), at_once=sampled_at_once(longest)
+        )
     if kind == "judge":
         rows = recipe.judge.measure if recipe.judge else 0
-        return Work(rows=rows, prompt=prompt, longest=longest, at_once=BATCH)
+        return Work(rows=rows, prompt=prompt, longest=longest, at_once=sampled_at_once(longest))
     if kind == "train":
         return _training(recipe)
     return _measuring(recipe)
