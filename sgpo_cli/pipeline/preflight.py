@@ -9,8 +9,11 @@ from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.judging.split import split_spans
 from sgpo_cli.methods.guidance.cut import Cut
+from sgpo_cli.pipeline.architecture import on_accelerator
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
+from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
+from sgpo_cli.recipe.rules.model import missing_for_adapters
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths
 from sgpo_cli.training.problems import Problems, load_problems
@@ -29,7 +32,15 @@ _NAMED = 3
 
 
 def check_engine(recipe: Recipe) -> None:
-    """`UserError` when what is to generate is not installed."""
+    """`UserError` when what is to generate, to shard or to adapt is not installed."""
+    lora = recipe.model.lora
+    for at, what, fix in missing_for_adapters(lora) if lora is not None else []:
+        raise UserError(what, where=at, fix=fix)
+    if lora is not None and lora.quantize is not None and not on_accelerator():
+        what = f"model.lora.quantize: {lora.quantize} needs an accelerator, and there is none here"
+        raise UserError(what, where="model.lora.quantize", fix="run it on a GPU, or write model.lora.quantize=null")
+    if (sharding := missing_deepspeed(recipe.launch.strategy)) is not None:
+        raise UserError(sharding, where="launch.strategy", fix=DEEPSPEED_FIX)
     if (missing := missing_engine(recipe.generation)) is not None:
         raise UserError(missing, where="generation.engine", fix=VLLM_FIX)
 

@@ -63,6 +63,9 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     chat = recipe.model.chat is not False
     told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
     told["model"].update(chat=chat, chat_template=None)
+    lora = told["model"]["lora"]
+    if lora is not None:
+        lora.update(rank=min(4, lora["rank"]), quantize=None)
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
         "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),
@@ -110,6 +113,7 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
         eval_samples=1,
         save_every=1,
     )
+    told["launch"]["device"] = None
     told["data"]["heldout"] = min(4, recipe.data.heldout)
     changes = [
         f"trainer: {_STEPS} steps of 4 problems x 4 rollouts of at most {trainer['max_completion_length']} tokens"
@@ -126,10 +130,10 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
         told["offline"].update(problems=8, responses=None)
         changes.append("offline: 8 groups, rolled out here")
     if recipe.launch.engine != "local" or recipe.launch.processes != 1:
-        told["launch"].update(engine="local", processes=1)
+        told["launch"].update(engine="local", processes=1, nodes=1, strategy="ddp", config_file=None)
         changes.append("launch: one local process")
     if recipe.generation.engine != "transformers":
-        told["generation"]["engine"] = "transformers"
+        told["generation"].update(engine="transformers", server=None)
         # What only vLLM reads has no place without it.
         trainer["trl"] = {name: value for name, value in recipe.trainer.trl.items() if name not in TUNED}
         changes.append(f"generation: transformers, not {recipe.generation.engine}")

@@ -48,6 +48,11 @@ class StageDir:
         return self.path / "final"
 
     @property
+    def adapter(self) -> Path:
+        """The adapters alone, in peft's format, of a policy trained with `model.lora`."""
+        return self.path / "adapter"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

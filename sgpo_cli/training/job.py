@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
+from transformers import set_seed
 
 from sgpo_cli.data import hops
 from sgpo_cli.errors import Interrupted
@@ -25,6 +27,7 @@ from sgpo_cli.recipe.schema import HopsTask, Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.training.adapters import SamplerWatch, is_adapted, lora_config, merged, save_adapter, text_logprobs
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
@@ -39,6 +42,9 @@ from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.stored import read_groups, rows_of
 from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
 from sgpo_cli.verify.pool import Grader
+
+_WATCHED = 64
+"""Tokens of the text on which the sampler of an adapted policy is watched."""
 
 
 def run_train(
@@ -113,8 +119,10 @@ class _Run:
             dtype=model_card.dtype,
             revision=model_card.revision,
             trust_remote_code=model_card.trust_remote_code,
+            quantize=model_card.lora.quantize if model_card.lora is not None else None,
         )
         config = grpo_config(recipe, stage.checkpoints, self.rewards.weights, self.model.dtype)
+        adapters = self._adapters()
         self.writes = config.process_index == 0
         self.resume = newest(stage.checkpoints)
         if self.writes:
@@ -140,12 +148,15 @@ class _Run:
             steps_right=self.steps_right,
             guide=self.guide,
             stored=self.groups,
+            peft_config=adapters,
         )
         self._restore_trust(standing)
         self.heldout = self._heldout(graders)
         self.refresher = self._refresher(judge, teacher)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
+        if adapters is not None:
+            self.trainer.add_callback(SamplerWatch(self._sampler_logprobs))
         silence_printing(self.trainer)
 
     @property
@@ -209,6 +220,19 @@ class _Run:
         if refresher is not None:
             refresher.restore(self.position.step if self.position else 0)
         return refresher
+
+    def _adapters(self) -> Any:
+        """peft's configuration, and the random state that its first matrices are drawn from, the same on every rank."""
+        if self.recipe.model.lora is None:
+            return None
+        set_seed(self.recipe.seed)
+        return lora_config(self.recipe.model.lora, self.model)
+
+    def _sampler_logprobs(self) -> torch.Tensor:
+        """Of the first problem's prompt, under the weights that rollouts are sampled from."""
+        text = fill(self.recipe.data.prompt, self.problems.rows[0].problem)
+        ids = self.tokenizer(text)["input_ids"][:_WATCHED]
+        return text_logprobs(self.trainer.accelerator.unwrap_model(self.trainer.model), ids)
 
     def _prompts(self) -> list[Prompt]:
         """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
@@ -276,8 +300,11 @@ class _Run:
     def _save(self, folder: Path) -> None:
         """Writes the policy as a plain transformers folder, complete or not at all."""
         if self.writes:
+            model = self.trainer.accelerator.unwrap_model(self.trainer.model)
             with saving(folder):
-                save_policy(self.trainer.accelerator.unwrap_model(self.trainer.model), self.tokenizer, folder)
+                save_policy(merged(model) if is_adapted(model) else model, self.tokenizer, folder)
+                if is_adapted(model) and folder == self.stage.final:
+                    save_adapter(model, self.stage.adapter)
         self.trainer.accelerator.wait_for_everyone()
 
 
