@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Protocol
 
 from sgpo_cli.errors import Interrupted, RunFailed, SgpoError, UserError
+from sgpo_cli.pipeline.commands import stage_command
 from sgpo_cli.recipe.schema import Launch
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import Event, EventTail
 from sgpo_cli.runs.files import read_json, writing
 from sgpo_cli.runs.locks import PARENT_VARIABLE, parent_token
-from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.runs.rundir import EXPECTED, StageDir
 
 OnEvent = Callable[[Event], None]
 _LOOK_EVERY_S = 0.1
@@ -51,11 +51,11 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
     tail = EventTail(stage.events, at_end=True)
     with writing(stage.log), stage.log.open("ab") as log:
         child = subprocess.Popen(
-            _command(stage, launch, alone),
+            stage_command(stage, launch, alone=alone),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=_environment(launch),
+            env=_environment(launch, alone),
             pass_fds=keep,
             start_new_session=True,
         )
@@ -79,15 +79,14 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
         raise _failure(stage, child.returncode)
 
 
-def _command(stage: StageDir, launch: Launch, alone: bool) -> list[str]:
-    if alone or launch.engine == "local":
-        return [sys.executable, "-m", "sgpo_cli.stages", str(stage.path)]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return [*torchrun, f"--nproc_per_node={launch.processes}", "-m", "sgpo_cli.stages", str(stage.path)]
-
-
-def _environment(launch: Launch) -> dict[str, str]:
-    environment = {**os.environ, PARENT_VARIABLE: parent_token(), "TOKENIZERS_PARALLELISM": "false"}
+def _environment(launch: Launch, alone: bool) -> dict[str, str]:
+    count = 1 if alone or launch.engine == "local" else launch.processes * launch.nodes
+    environment = {
+        **os.environ,
+        EXPECTED: str(count),
+        PARENT_VARIABLE: parent_token(),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     environment.setdefault("PYTHONUNBUFFERED", "1")
     if launch.threads is not None or not _has_accelerator():
         # Two threads beside another process collapse to seconds a step on small models; one never does.

@@ -39,6 +39,10 @@ def check_engine(recipe: Recipe) -> None:
     if lora is not None and lora.quantize is not None and not on_accelerator():
         what = f"model.lora.quantize: {lora.quantize} needs an accelerator, and there is none here"
         raise UserError(what, where="model.lora.quantize", fix="run it on a GPU, or write model.lora.quantize=null")
+    if recipe.launch.strategy != "ddp" and not on_accelerator():
+        what = f"launch.strategy: {recipe.launch.strategy} shards over accelerators, and there is none here"
+        fix = "write launch.strategy=ddp: accelerate would do that in silence"
+        raise UserError(what, where="launch.strategy", fix=fix)
     if (sharding := missing_deepspeed(recipe.launch.strategy)) is not None:
         raise UserError(sharding, where="launch.strategy", fix=DEEPSPEED_FIX)
     if (missing := missing_engine(recipe.generation)) is not None:
