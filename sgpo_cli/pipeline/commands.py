@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sgpo_cli.errors import UserError
 from sgpo_cli.pipeline.architecture import on_accelerator
+from sgpo_cli.pipeline.machines import Place, place_of
 from sgpo_cli.recipe.schema import Launch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import StageDir
@@ -21,23 +21,23 @@ def stage_command(stage: StageDir, launch: Launch, *, alone: bool) -> list[str]:
     module = ["-m", "sgpo_cli.stages", str(stage.path)]
     if alone or launch.engine == "local":
         return [sys.executable, *module]
-    if launch.nodes > 1:
-        raise UserError(
-            f"launch.nodes: {launch.nodes}: sgpo plans for several machines, but does not start them in this version",
-            where="launch.nodes",
-            fix="write launch.nodes: 1",
-        )
+    place = place_of(launch)
     if launch.engine == "torchrun":
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        meeting = ["--standalone"]
+        if launch.nodes > 1:
+            where = [f"--master_addr={place.address}", f"--master_port={place.port}"]
+            meeting = [f"--nnodes={launch.nodes}", f"--node_rank={place.rank}", *where]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", *meeting]
         return [*torchrun, f"--nproc_per_node={launch.processes}", *module]
-    file = Path(launch.config_file) if launch.config_file is not None else stage.path / "accelerate.yaml"
+    own = "accelerate.yaml" if place.first else f"accelerate-{place.rank}.yaml"
+    file = Path(launch.config_file) if launch.config_file is not None else stage.path / own
     if launch.config_file is None:
         # JSON is YAML.
-        write_text(file, to_json(accelerate_config(launch, cpu=not on_accelerator())) + "\n")
+        write_text(file, to_json(accelerate_config(launch, place, cpu=not on_accelerator())) + "\n")
     return [sys.executable, "-m", "accelerate.commands.launch", f"--config_file={file}", *module]
 
 
-def accelerate_config(launch: Launch, *, cpu: bool) -> dict[str, Any]:
+def accelerate_config(launch: Launch, place: Place, *, cpu: bool) -> dict[str, Any]:
     """accelerate's own configuration of these keys.
 
     `accelerate launch --cpu` starts one process whatever it is asked for, and so does MULTI_CPU: on a CPU the
@@ -48,15 +48,17 @@ def accelerate_config(launch: Launch, *, cpu: bool) -> dict[str, Any]:
         "compute_environment": "LOCAL_MACHINE",
         "num_machines": launch.nodes,
         "num_processes": launch.processes * launch.nodes,
-        "machine_rank": 0,
+        "machine_rank": place.rank,
         "mixed_precision": "no",
         "use_cpu": cpu,
-        "main_process_port": 0,  # a free one: two runs on one machine must not meet
+        "main_process_port": place.port,  # 0 is a free one: two runs on one machine must not meet
         "rdzv_backend": "c10d" if launch.nodes == 1 else "static",
         "same_network": True,
     }
+    if launch.nodes > 1:
+        shared["main_process_ip"] = place.address
     if launch.strategy == "ddp":
-        return {**shared, "distributed_type": "MULTI_GPU" if launch.processes > 1 else "NO"}
+        return {**shared, "distributed_type": "MULTI_GPU" if launch.processes * launch.nodes > 1 else "NO"}
     if launch.strategy == "fsdp2":
         return {
             **shared,

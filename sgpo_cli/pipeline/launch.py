@@ -17,6 +17,7 @@ from typing import Protocol
 
 from sgpo_cli.errors import Interrupted, RunFailed, SgpoError, UserError
 from sgpo_cli.pipeline.commands import stage_command
+from sgpo_cli.pipeline.machines import ALONE, place_of
 from sgpo_cli.recipe.schema import Launch
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import Event, EventTail
@@ -49,7 +50,9 @@ def in_process(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int,
 def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent) -> None:
     """Runs the stage in a child process group; SIGINT and SIGTERM are passed on as a request to save and stop."""
     tail = EventTail(stage.events, at_end=True)
-    with writing(stage.log), stage.log.open("ab") as log:
+    place = ALONE if alone else place_of(launch)
+    told = stage.log if place.first else stage.path / f"log-{place.rank}.txt"
+    with writing(told), told.open("ab") as log:
         child = subprocess.Popen(
             stage_command(stage, launch, alone=alone),
             stdin=subprocess.DEVNULL,
