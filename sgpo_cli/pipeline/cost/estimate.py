@@ -121,7 +121,7 @@ def _training(
 ) -> memory.Parts:
     launch, trainer = recipe.launch, recipe.trainer
     shards = memory.sharding(launch.strategy, launch.processes * launch.nodes)
-    steady |= memory.held_for_training(weights, shards)
+    steady |= memory.held_for_training(weights, shards, str(trainer.trl.get("optim", "")))
     if trainer.trl.get("beta", 0.0) and weights.trained == weights.total:
         steady["reference model"] = weights.total * weights.width / shards.weights
     rows = rows_at_once(recipe)

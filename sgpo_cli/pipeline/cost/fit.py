@@ -67,7 +67,9 @@ def _levers(recipe: Recipe) -> list[list[dict[str, Any]]]:
         if launch.nodes == 1 and launch.processes >= 8:
             levers.append([{"launch.nodes": count} for count in (2, 4)])
         if model.lora is None:
-            levers.append([{"model.lora": {"rank": 16}}])
+            levers.append([{"model.lora": {"rank": 16}}, {"model.lora": {"rank": 16, "quantize": "4bit"}}])
+        elif model.lora.quantize is None:
+            levers.append([{"model.lora.quantize": "4bit"}])
     return [lever for lever in levers if lever]
 
 
@@ -88,6 +90,8 @@ def _with(recipe: Recipe, picked: tuple[dict[str, Any], ...]) -> Recipe | None:
         at[last] = value
     changed = from_dict(Recipe, told)
     trainer, launch = changed.trainer, changed.launch
+    if launch.strategy in SHARDED_WEIGHTS and changed.model.lora is not None:
+        return None  # refused by recipe/rules/launch.py
     share, left = divmod(
         trainer.prompts_per_step * trainer.group_size, trainer.updates_per_step * launch.processes * launch.nodes
     )

@@ -63,14 +63,22 @@ class Parts:
         return {name: size for name, size in {**self.steady, **largest}.items() if size > 0}
 
 
-def held_for_training(weights: Weights, shards: Sharding) -> dict[str, float]:
-    """Weights and AdamW's two moments, which take the type of the weights, or float32 where a master copy is kept."""
+def held_for_training(weights: Weights, shards: Sharding, optim: str = "") -> dict[str, float]:
+    """Weights and AdamW's two moments, which take the type of the weights, or float32 where a master copy is kept.
+
+    `optim` is transformers' name of the optimizer: the 8-bit ones keep a byte a number, Adafactor rows and columns of
+    the second moment only, and plain SGD nothing.
+    """
     half = weights.trained_width < 4
     master = 4.0 * weights.trained if shards.master and half else 0.0
-    moment = 4.0 if master else float(weights.trained_width)
+    moments = 2.0 * (4.0 if master else weights.trained_width)
+    if "8bit" in optim:
+        moments = 2.0
+    elif optim in {"adafactor", "sgd"}:
+        moments = 0.0
     return {
         "weights": weights.bytes / shards.weights,
-        "optimizer": (2 * moment * weights.trained + master) / shards.optimizer,
+        "optimizer": (moments * weights.trained + master) / shards.optimizer,
     }
 
 
