@@ -9,7 +9,7 @@ from typing import Any
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.architecture import cached_file
-from sgpo_cli.pipeline.special import special_of
+from sgpo_cli.pipeline.special import special_of, texts_of
 from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.schema import Recipe
 
@@ -116,6 +116,7 @@ def _render(template: str, recipe: Recipe, text: str) -> str:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.globals["raise_exception"] = refuse
     try:
-        return environment.from_string(template).render(messages=messages, add_generation_prompt=True)
+        special = texts_of(recipe.model.path)
+        return environment.from_string(template).render(messages=messages, add_generation_prompt=True, **special)
     except TemplateError as problem:
         return f"(the chat template refuses these messages: {problem})"

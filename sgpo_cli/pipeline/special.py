@@ -68,6 +68,13 @@ def special_in(path: str) -> Special | None:
     return Special(_token(config.get("bos_token")), [{"id": one, "token": tokenizer.id_to_token(one)} for one in ids])
 
 
+def texts_of(path: str | None) -> dict[str, str]:
+    """What chat templates are rendered with beside the messages: `bos_token`, `eos_token` and the like."""
+    config = {} if path is None else _json(path, "tokenizer_config.json")
+    told = {name: _token(value) for name, value in config.items() if name.endswith("_token")}
+    return {name: text for name, text in told.items() if text is not None}
+
+
 def _json(path: str, name: str) -> dict[str, Any]:
     file = cached_file(path, name)
     found = json.loads(file.read_text(encoding="utf-8")) if file else {}

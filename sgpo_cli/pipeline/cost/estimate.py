@@ -11,7 +11,7 @@ from typing import Any
 from sgpo_cli.pipeline.architecture import Shape
 from sgpo_cli.pipeline.cost import memory
 from sgpo_cli.pipeline.cost.machine import Machine, machine_of
-from sgpo_cli.pipeline.cost.shapes import Weights, weights_of
+from sgpo_cli.pipeline.cost.shapes import Weights, adapted_outputs, weights_of
 from sgpo_cli.pipeline.cost.work import problem_tokens, row_tokens, rows_at_once, seconds, work_of
 from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib, learned_shape, policy_shape
 from sgpo_cli.recipe.kinds import WarmupSft
@@ -135,6 +135,10 @@ def _training(
     if launch.strategy == "ddp" and launch.processes * launch.nodes > 1:
         # What is sent is a copy: neither transformers nor accelerate asks DDP for views.
         steady["gradient buckets"] = memory.gradients(weights, shards)
+    lora = recipe.model.lora
+    if lora is not None and not machine.accelerator:
+        made = adapted_outputs(lora, shape) * shape.layers * weights.width
+        phases["backward"]["allocator"] += micro * length * made
     if machine.accelerator:
         # Triton's head scores the answers only; elsewhere every position of a row.
         answers = micro * trainer.max_completion_length
