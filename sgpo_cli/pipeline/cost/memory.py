@@ -14,13 +14,14 @@ from sgpo_cli.pipeline.cost.shapes import Weights
 TILE_TOKENS, TILE_VOCAB = 4096, 32768
 """TRL projects hidden states to the vocabulary in tiles of so many tokens and entries (its fused head)."""
 _TILE_COPIES = 7.25
-"""float32 copies of a tile beside it where there is no Triton, at the most in the backward pass: scaled twice, log-probs,
-probs, gradient, and the target's indicator as booleans, as numbers and less the probs. Triton works in the tile."""
+"""float32 copies of a tile beside it where there is no Triton, at the most, in the backward pass: scaled twice,
+log-probs, probs, gradient, and the target's indicator as booleans, as numbers and less the probs. Triton works in the
+tile."""
 HOLES = 0.5
-"""On a CPU, of all layers' activations, recomputed ones too, and of the head: what glibc's heap loses between blocks that
-stay (a freed aligned block cannot hold another one of its size before glibc 2.38, and weights' gradients come to lie
-between the activations). Stages keep freed memory on that heap (pipeline/launch.py), which saves a tenth to a quarter of
-their time; measured with and without in docs/planning.md."""
+"""On a CPU, of all layers' activations, recomputed ones too, and of the head: what glibc's heap loses between blocks
+that stay. A freed aligned block cannot hold another one of its size before glibc 2.38, and weights' gradients come to
+lie between activations. Stages keep freed memory on that heap (pipeline/launch.py): that saves a tenth to a quarter of
+their time. The figure is one that holds for all measured cases (docs/planning.md), not derived."""
 CACHE_HOLES = 1.0
 """Likewise of the cache's final size, which grows by copying."""
 _SAMPLING_COPIES = 4
