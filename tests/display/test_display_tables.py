@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from sgpo_cli.display.compare import compare_json, compare_table
 from sgpo_cli.display.console import THEME
 from sgpo_cli.display.facts import flat, gather
+from sgpo_cli.display.plan import plan_table
 from sgpo_cli.display.report import write_report
 from sgpo_cli.display.show import render_step, step_json
 from sgpo_cli.display.tables import (
@@ -21,7 +22,6 @@ from sgpo_cli.display.tables import (
     cards_table,
     judge_line,
     judge_table,
-    plan_table,
     result_json,
     result_table,
     runs_json,
