@@ -49,12 +49,12 @@ def smallest_changes(recipe: Recipe, kinds: list[str]) -> list[str] | None:
 
 
 def next_smaller(recipe: Recipe, kinds: list[str]) -> list[str] | None:
-    """The mildest single change that lowers the estimate by a twentieth, for a recipe that ran out of memory though it was
+    """The mildest single change that lowers the estimate by 3%, for a recipe that ran out of memory though it was
     planned to fit; None when none does."""
     needs = max(_needs(recipe, kind) for kind in kinds)
     for picked in (one for lever in _levers(recipe) for one in lever):
         changed = _with(recipe, (picked,))
-        if changed is not None and max(_needs(changed, kind) for kind in kinds) < 0.95 * needs:
+        if changed is not None and max(_needs(changed, kind) for kind in kinds) < 0.97 * needs:
             return [f"{key}={_say(value)}" for key, value in picked.items()]
     return None
 
