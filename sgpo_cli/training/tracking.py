@@ -47,7 +47,8 @@ class Tracking:
         self._stack = ExitStack()
         if not self._names:
             return
-        ids = read_json(self._ids) if self._ids.exists() else {"wandb": uuid.uuid4().hex[:12], "mlflow": None}
+        ids: dict[str, Any] = {"wandb": uuid.uuid4().hex[:12], "mlflow": None}
+        ids |= read_json(self._ids) if self._ids.exists() else {}
         write_json(self._ids, ids)
         if "wandb" in self._names:
             self._say({"WANDB_RUN_ID": ids["wandb"], "WANDB_RESUME": "allow"})
