@@ -28,6 +28,7 @@ def train(
     from sgpo_cli.display.console import Screen, show_mistakes
     from sgpo_cli.display.live import RunDisplay
     from sgpo_cli.pipeline.judge_cost import check_keys
+    from sgpo_cli.pipeline.machines import place_of
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
     from sgpo_cli.pipeline.preflight import check_engine, check_local_data
@@ -53,7 +54,10 @@ def train(
     command = _command(recipe, overrides or [], smoke=smoke, until=until)
     with RunDisplay(screen.out, plan_json(plan)["stages"]) as display:
         run_plan(plan, on_event=display.handle, until=until, restart=restart, command=command)
-    _show_result(screen, plan, until)
+    if place_of(loaded.recipe.launch).first:
+        _show_result(screen, plan, until)
+    else:
+        screen.say("this machine's share of stage train is done; the first machine goes on")
 
 
 def _command(recipe: str, overrides: list[str], *, smoke: bool, until: str | None) -> str:

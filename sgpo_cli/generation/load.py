@@ -204,14 +204,19 @@ def _scratch_config(scratch: Scratch, tokenizer: PreTrainedTokenizerBase) -> Pre
     )
 
 
-def save_policy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Writes a plain transformers folder, complete or not at all: beside the target first, then renamed over it."""
+def save_policy(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, state: dict[str, Any] | None = None
+) -> None:
+    """Writes a plain transformers folder, complete or not at all: beside the target first, then renamed over it.
+
+    `state`: the whole weights, where `model` holds a part of them only.
+    """
     make_dir(folder.parent)
     with writing(folder):
         beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             beside.chmod(0o755)
-            model.save_pretrained(beside)
+            model.save_pretrained(beside, state_dict=state)
             tokenizer.save_pretrained(beside)
             if folder.exists():
                 remove_tree(folder)

@@ -150,6 +150,9 @@ class RunDir:
 SMOKE = "-smoke"
 """How the names of smoke runs end."""
 
+EXPECTED = "SGPO_PROCESSES"
+"""Environment variable with the number of processes that a stage must find itself to be one of."""
+
 
 def runs_root() -> Path:
     """Where runs live: ./runs."""

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from transformers import set_seed
 
 from sgpo_cli.errors import Interrupted
@@ -19,6 +18,7 @@ from sgpo_cli.methods.guidance import load_guidance
 from sgpo_cli.methods.rescue import load_rescue
 from sgpo_cli.methods.trust import Standing
 from sgpo_cli.recipe.guidance import Guided
+from sgpo_cli.recipe.rules.launch import SHARDED_WEIGHTS
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
@@ -27,19 +27,18 @@ from sgpo_cli.training.adapters import SamplerWatch, is_adapted, lora_config, me
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
+from sgpo_cli.training.inputs import Graders, as_dataset, steps_right_of
 from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
-from sgpo_cli.training.problems import Problems, load_problems, reorder
+from sgpo_cli.training.problems import load_problems, reorder
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
-from sgpo_cli.training.steps_right import steps_right_of
 from sgpo_cli.training.stored import read_groups, rows_of
 from sgpo_cli.training.tracking import Tracking
 from sgpo_cli.training.trainer import SgpoTrainer
-from sgpo_cli.verify.pool import Grader
 
 _WATCHED = 64
 """Tokens of the prompt on which the sampler of an adapted policy is watched."""
@@ -109,7 +108,7 @@ class _Run:
         self.groups = read_groups(stored, recipe.trainer.group_size) if stored is not None else None
         if self.groups is not None:
             self.problems = reorder(recipe, rows_of(self.groups, self.problems.rows), self.problems.heldout)
-        graders = _Graders(stack)
+        graders = Graders(stack)
         self.rewards = build_rewards(recipe.reward, self.problems.rows, graders)
         self.steps_right = steps_right_of(recipe.data.hops) if recipe.data.source == "hops" else None
         self.model = load_policy(
@@ -137,7 +136,7 @@ class _Run:
             model=self.model,
             reward_funcs=list(self.rewards.functions),
             args=config,
-            train_dataset=_dataset(self.problems, prompts),
+            train_dataset=as_dataset(self.problems, prompts),
             processing_class=self.tokenizer,
             rescue=load_rescue(recipe.rescue),
             judge=judge,
@@ -257,7 +256,7 @@ class _Run:
         text = fill(self.recipe.data.prompt, problem)
         return render(text, self.tokenizer, chat=model.chat, system=model.system_prompt)
 
-    def _heldout(self, graders: _Graders) -> HeldOut | None:
+    def _heldout(self, graders: Graders) -> HeldOut | None:
         rows = self.problems.heldout
         if not rows or not self.recipe.trainer.eval_every:
             return None
@@ -304,39 +303,14 @@ class _Run:
 
     def _save(self, folder: Path) -> None:
         """Writes the policy as a plain transformers folder, complete or not at all."""
+        accelerator = self.trainer.accelerator
+        state = None
+        if self.recipe.launch.strategy in SHARDED_WEIGHTS:
+            state = accelerator.get_state_dict(self.trainer.model_wrapped)  # every rank takes part
         if self.writes:
-            model = self.trainer.accelerator.unwrap_model(self.trainer.model)
+            model = accelerator.unwrap_model(self.trainer.model)
             with saving(folder):
-                save_policy(merged(model) if is_adapted(model) else model, self.tokenizer, folder)
+                save_policy(merged(model) if is_adapted(model) else model, self.tokenizer, folder, state=state)
                 if is_adapted(model) and folder == self.stage.final:
                     save_adapter(model, self.stage.adapter)
         self.trainer.accelerator.wait_for_everyone()
-
-
-class _Graders:
-    """One grader for each timeout, closed with the job."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._made: dict[float, Grader] = {}
-
-    def __call__(self, timeout: float) -> Grader:
-        if timeout not in self._made:
-            self._made[timeout] = self._stack.enter_context(Grader(timeout=timeout))
-        return self._made[timeout]
-
-
-def _dataset(problems: Problems, prompts: list[Prompt]) -> Dataset:
-    """The rows in the order they are trained on; `row` is the index that our reward functions ask for."""
-    rows = [
-        {
-            "prompt": prompt,
-            "row": number,
-            "id": row.id,
-            "problem": row.problem,
-            "answer": row.answer,
-            "solution": row.solution,
-        }
-        for number, (row, prompt) in enumerate(zip(problems.rows, prompts, strict=True))
-    ]
-    return Dataset.from_list(rows).select(problems.order)

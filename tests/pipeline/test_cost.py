@@ -46,9 +46,10 @@ def test_sharding_divides_and_keeps_float32_copies() -> None:
     assert two["weights"] == pytest.approx(14.185, abs=0.01)
     assert two["gradients"] == pytest.approx(14.185 / 8, abs=0.01)
     assert two["optimizer"] == pytest.approx(7_615_616_512 * 12 / 8 / GIB, abs=0.01)
-    three = parts("launch.engine=accelerate", "launch.strategy=fsdp2")
+    whole = ("launch.engine=accelerate", "launch.strategy=fsdp2", "data.heldout=0")
+    three = parts(*whole)
     assert three["weights"] == pytest.approx(14.185 / 8, abs=0.01)
-    twice = parts("launch.engine=accelerate", "launch.strategy=fsdp2", "launch.nodes=2", "trainer.micro_batch=4")
+    twice = parts(*whole, "launch.nodes=2")
     assert twice["optimizer"] == pytest.approx(three["optimizer"] / 2, abs=0.01)
 
 
@@ -96,7 +97,7 @@ def test_what_does_not_fit_is_told_with_the_least_that_would() -> None:
     assert too_large(fits, TRAINED) == []
     [told] = too_large(recipe("launch.device=a100-40gb"), TRAINED)
     assert "will not fit" in told.what and told.fix == (
-        "it would fit with: launch.engine=accelerate launch.strategy=fsdp2"
+        "it would fit with: launch.engine=accelerate launch.strategy=zero2"
     )
     [told] = too_large(recipe("launch.device=rtx4090-24gb"), TRAINED)
     assert told.fix == "it would fit with: model.lora={rank: 16}"

@@ -11,6 +11,7 @@ from sgpo_cli.pipeline.cost.estimate import estimate
 from sgpo_cli.pipeline.cost.machine import machine_of
 from sgpo_cli.pipeline.cost.work import rows_at_once
 from sgpo_cli.recipe.load import from_dict, to_dict
+from sgpo_cli.recipe.rules.launch import SHARDED_WEIGHTS
 from sgpo_cli.recipe.schema import Recipe
 
 _MOST_CHANGES = 3
@@ -59,10 +60,10 @@ def _levers(recipe: Recipe) -> list[list[dict[str, Any]]]:
             share = float(trainer.trl.get("vllm_gpu_memory_utilization", 0.3))
             levers.append([{"trainer.trl.vllm_gpu_memory_utilization": x} for x in (0.25, 0.2, 0.15) if x < share])
         if launch.strategy not in {"zero3", "fsdp2"} and launch.processes * launch.nodes > 1:
-            sharded = {"launch.engine": "accelerate", "launch.strategy": "fsdp2"}
-            levers.append([sharded])
+            milder = [{"launch.engine": "accelerate", "launch.strategy": "zero2"}] if launch.strategy == "ddp" else []
+            levers.append([*milder, _sharded(recipe)])
         more = [count for count in (2, 4, 8) if count > launch.processes]
-        levers.append([_shared(count, launch.strategy) for count in more])
+        levers.append([{"launch.processes": count, **_sharded(recipe)} for count in more])
         if launch.nodes == 1 and launch.processes >= 8:
             levers.append([{"launch.nodes": count} for count in (2, 4)])
         if model.lora is None:
@@ -70,10 +71,11 @@ def _levers(recipe: Recipe) -> list[list[dict[str, Any]]]:
     return [lever for lever in levers if lever]
 
 
-def _shared(processes: int, strategy: str) -> dict[str, Any]:
-    """More processes, which share the weights only where they are sharded."""
-    chosen = strategy if strategy != "ddp" else "fsdp2"
-    return {"launch.processes": processes, "launch.engine": "accelerate", "launch.strategy": chosen}
+def _sharded(recipe: Recipe) -> dict[str, Any]:
+    """Weights spread over the processes, which then measure no held-out problems (recipe/rules/launch.py)."""
+    strategy = recipe.launch.strategy if recipe.launch.strategy in SHARDED_WEIGHTS else "fsdp2"
+    held = {"data.heldout": 0} if recipe.data.heldout else {}
+    return {"launch.engine": "accelerate", "launch.strategy": strategy, **held}
 
 
 def _with(recipe: Recipe, picked: tuple[dict[str, Any], ...]) -> Recipe | None:

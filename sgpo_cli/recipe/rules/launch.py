@@ -10,6 +10,7 @@ from sgpo_cli.recipe.rules.view import View, reads
 from sgpo_cli.recipe.words import nearest
 
 SHARDED_BY_DEEPSPEED = ("zero1", "zero2", "zero3")
+SHARDED_WEIGHTS = ("zero3", "fsdp2")
 DEEPSPEED_FIX = "pip install 'deepspeed>=0.18.6', or write launch.strategy: fsdp2"
 
 
@@ -34,6 +35,21 @@ def sharding_is_accelerates(view: View) -> None:
         return
     what = f"launch.engine {launch.engine} does not shard: launch.strategy {launch.strategy} is accelerate's"
     view.error(view.blame("launch.strategy", "launch.engine"), what, "write launch.engine: accelerate")
+
+
+@reads("launch.strategy", "data.heldout", "model.lora")
+def shards_are_never_whole(view: View) -> None:
+    """Where each process holds a part of the weights only."""
+    recipe, strategy = view.recipe, view.recipe.launch.strategy
+    if strategy not in SHARDED_WEIGHTS:
+        return
+    if recipe.data.heldout:
+        what = f"launch.strategy {strategy} leaves no process with a whole policy to measure on held-out problems"
+        fix = "write data.heldout: 0 (benchmarks are measured after training), or launch.strategy: zero2"
+        view.error(view.blame("launch.strategy", "data.heldout"), what, fix)
+    if recipe.model.lora is not None:
+        what = f"launch.strategy {strategy} with model.lora is not in this version: adapters could not be merged"
+        view.error(view.blame("launch.strategy", "model.lora"), what, "write launch.strategy: ddp, or zero2")
 
 
 @reads("launch.strategy")
