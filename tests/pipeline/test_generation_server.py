@@ -39,7 +39,7 @@ def recipe(*overrides: str) -> Recipe:
 
 
 def test_a_server_needs_an_address_and_an_address_needs_a_server() -> None:
-    with pytest.raises(RecipeError, match="needs generation.server") as caught:
+    with pytest.raises(RecipeError, match=r"needs generation\.server") as caught:
         recipe()
     assert "vllm serve" in str(caught.value) and "nccl" in str(caught.value)
     with pytest.raises(RecipeError, match="is no address"):
@@ -55,7 +55,7 @@ def test_a_silent_server_is_found_before_anything_runs(server: HTTPServer, monke
     monkeypatch.setattr(Health, "status", 503)
     with pytest.raises(UserError, match="503"):
         check_engine(recipe(f"generation.server={address}"))
-    with pytest.raises(UserError, match="nothing answers at http://127.0.0.1:9"):
+    with pytest.raises(UserError, match=r"nothing answers at http://127\.0\.0\.1:9"):
         check_engine(recipe("generation.server=http://127.0.0.1:9"))
 
 

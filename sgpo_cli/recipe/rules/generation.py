@@ -37,8 +37,11 @@ def a_server_has_an_address(view: View) -> None:
             what = f"generation.server {generation.server!r} is no address"
             view.error("generation.server", what, "write http://host:port")
         return
-    for key in ("generation.server", "generation.server_timeout"):
-        if key in view.places and (key != "generation.server" or generation.server is not None):
+    given = Generation()
+    for name in ("server", "server_timeout"):
+        key = f"generation.{name}"
+        # A resolved recipe writes defaults down too.
+        if getattr(generation, name) != getattr(given, name):
             what = f"{key} does nothing: generation.engine is {generation.engine}"
             view.error(key, what, "write generation.engine: vllm_server, or take it out")
 
