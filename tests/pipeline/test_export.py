@@ -1,4 +1,4 @@
-"""`sgpo export`: a folder that loads by itself, measures as its run did, and a card that says what the run's files say."""
+"""`sgpo export`: a folder that loads by itself and measures as its run did, and a card that says what its files say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -187,7 +187,7 @@ class Hub:
     """Stands for HfApi: keeps what it is asked, and has the repositories that it is told."""
 
     endpoint = "https://hub.example"
-    there: dict[str, bool] = {}
+    there: ClassVar[dict[str, bool]] = {}
     token = True
 
     def __init__(self) -> None:
@@ -203,11 +203,8 @@ class Hub:
         from huggingface_hub.errors import RepositoryNotFoundError
 
         if repo not in self.there:
-            import httpx
-
-            raise RepositoryNotFoundError(
-                "404", response=httpx.Response(404, request=httpx.Request("GET", "https://x"))
-            )
+            answer: Any = SimpleNamespace(headers={}, request=None, status_code=404)
+            raise RepositoryNotFoundError("404", response=answer)
         return SimpleNamespace(private=self.there[repo])
 
     def create_repo(self, repo: str, **told: Any) -> None:
