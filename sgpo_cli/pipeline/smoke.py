@@ -24,6 +24,8 @@ from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import SMOKE, runs_root
 
+_LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+"""Linear layers of the models that stand in."""
 _ROWS = 24
 _BENCH_ROWS = 4
 _STEPS = 2
@@ -35,7 +37,7 @@ def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
     told = copy.deepcopy(loaded.resolved)
     told["name"] = recipe.name + SMOKE
     home = runs_root().absolute() / ".shared" / "smoke"
-    changes: list[str] = []
+    changes: list[str] = _shrink_adapters(told)
     if recipe.model.path is not None:
         changes += _shrink_model(recipe, told)
     if recipe.data.source != "hops" and not only_judge(recipe):
@@ -63,13 +65,21 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     chat = recipe.model.chat is not False
     told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
     told["model"].update(chat=chat, chat_template=None)
-    lora = told["model"]["lora"]
-    if lora is not None:
-        lora.update(rank=min(4, lora["rank"]), quantize=None)
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
         "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),
     ]
+
+
+def _shrink_adapters(told: dict[str, Any]) -> list[str]:
+    """Of rank 4, on whole weights; on every linear layer where the model's own names are not those of a llama."""
+    lora = told["model"]["lora"]
+    if lora is None:
+        return []
+    rank = min(4, lora["rank"])
+    targets = lora["targets"] if set(lora["targets"] or ()) <= _LINEAR else None
+    lora.update(rank=rank, alpha=max(1, lora["alpha"] * rank // lora["rank"]), quantize=None, targets=targets)
+    return [f"model.lora: rank {rank}, on weights that are not quantized"]
 
 
 def _shrink_data(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:

@@ -71,4 +71,5 @@ def test_the_commands_are_these(tmp_path: Path) -> None:
         "show": ["--all", "--group", "--json", "--step"],
         "compare": ["--json"],
         "list": ["--json"],
+        "export": ["--adapter", "--json", "--out", "--overwrite", "--policy", "--private", "--push"],
     }
