@@ -27,6 +27,7 @@ from sgpo_cli.runs.rundir import SMOKE, runs_root
 
 _ROWS = 24
 _BENCH_ROWS = 4
+_BENCH_TOKENS = 8
 _STEPS = 2
 
 
@@ -160,12 +161,14 @@ def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list
     changes = []
     for bench, use in zip(told["benchmarks"], recipe.benchmarks, strict=True):
         card = load_eval_card(use.card)
-        bench.update(k=min(2, use.k or card.k), limit=_BENCH_ROWS, max_new_tokens=16)
+        bench.update(k=min(2, use.k or card.k), limit=_BENCH_ROWS, max_new_tokens=_BENCH_TOKENS)
         if card.task is not None:
             changes.append(f"bench {card.name}: {_BENCH_ROWS} problems, k={bench['k']}")
             continue
         path = home / f"{recipe.name}-{card.name}.jsonl"
         write_rows(path, bench_rows(card, card.rows or _BENCH_ROWS))  # as many as the card checks for
         bench["file"] = str(path)
-        changes.append(f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, answers of at most 16 tokens")
+        changes.append(
+            f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, answers of at most {_BENCH_TOKENS} tokens"
+        )
     return changes
