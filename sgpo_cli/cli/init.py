@@ -35,7 +35,7 @@ def init(
     from sgpo_cli.pipeline.starter import Answers, write_recipe
 
     screen = Screen.open(as_json=as_json)
-    ask = _questions(asking=not yes and not as_json and sys.stdin.isatty())
+    ask = _questions(asking=not yes and not as_json and _at_a_terminal())
     method = method or ask("Method (sgpo, g2rpoa, both, grpo)", "sgpo")
     data = data or ask("Data (hops, a JSONL file, or a hub id)", "hops")
     if data != "hops":
@@ -53,6 +53,10 @@ def init(
     following = [f"sgpo plan {shown}", f"sgpo train {shown} --smoke", f"sgpo train {shown}"]
     lines = [f"wrote {target}", *(f"  {line}" for line in following)]
     screen.show("\n".join(lines), {"recipe": str(target), "name": name, "next": following})
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _questions(*, asking: bool) -> Callable[[str, str], str]:

@@ -169,6 +169,6 @@ def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list
         write_rows(path, bench_rows(card, card.rows or _BENCH_ROWS))  # as many as the card checks for
         bench["file"] = str(path)
         changes.append(
-            f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, answers of at most {_BENCH_TOKENS} tokens"
+            f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, at most {_BENCH_TOKENS} tokens an answer"
         )
     return changes

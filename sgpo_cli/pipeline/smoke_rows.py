@@ -1,4 +1,4 @@
-"""The rows that a smoke run reads in place of its data: sums, with the columns and tests that the recipe or card names."""
+"""The rows that a smoke run reads in place of its data: sums, with the columns and tests that are asked for."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ def lineup(there: Mapping[str, str]) -> list[Finding]:
     if missing:
         what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
         return [Finding("line-up", "error", what, "pip install sgpo-cli")]
-    nearest = min(LINEUPS, key=lambda tested: len(_others(tested, there)))
+    fitting = [tested for tested in LINEUPS if tested.vllm is not None or "vllm" not in there]
+    nearest = min(fitting, key=lambda tested: len(_others(tested, there)))
     others = _others(nearest, there)
     told = ", ".join(f"{name} {there[name]}" for name in NAMES if name in there)
     if not others:
@@ -53,13 +54,8 @@ def lineup(there: Mapping[str, str]) -> list[Finding]:
 
 
 def _others(tested: Lineup, there: Mapping[str, str]) -> list[str]:
-    """The packages whose version is another than the tested one; vLLM counts where it is installed."""
-    found = []
-    for name in NAMES:
-        wanted = getattr(tested, name)
-        if name in there and (wanted is None or not covers(wanted, there[name])):
-            found.append(name)
-    return [name for name in found if getattr(tested, name) is not None] or (found and ["transformers"])
+    """The packages whose version is another than the tested one."""
+    return [name for name in NAMES if name in there and not covers(getattr(tested, name), there[name])]
 
 
 def _pin(version: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.pipeline.starter.columns import Found, look
+from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.words import did_you_mean
 
 Method = Literal["sgpo", "g2rpoa", "both", "grpo"]
@@ -50,12 +51,16 @@ def settled(answers: Answers) -> Answers:
     if answers.method not in METHODS:
         fix = did_you_mean(answers.method, METHODS, "methods")
         raise UserError(f"--method {answers.method}: no such method", fix=fix)
+    if answers.judge is not None:
+        if not answers.judged:
+            fix = "take --method sgpo or both, or leave --judge out"
+            raise UserError(f"--judge {answers.judge}: method {answers.method} asks no judge", fix=fix)
+        load_judge_card(answers.judge)
     if answers.data == "hops":
         if answers.model is not None or answers.lora:
             what = "the built-in task trains a tiny model of its own, from nothing"
             raise UserError(what, fix="name your data as well: --data FILE.jsonl; or leave --model and --lora out")
-        judge = answers.judge or "hops_oracle"
-        return replace(answers, judge=judge if answers.judged else None)
+        return replace(answers, judge=(answers.judge or "hops_oracle") if answers.judged else None)
     found = _found(answers)
     if answers.guided and found is not None and found.solution is None:
         raise UserError(

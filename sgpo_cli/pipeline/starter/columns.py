@@ -52,7 +52,9 @@ def look(path: Path, named: Mapping[str, str]) -> Found:
     for what, column in named.items():
         if column not in rows[0]:
             raise UserError(
-                f"--columns {what}={column}: no such column", where=str(path), fix=did_you_mean(column, list(rows[0]))
+                f"--columns {what}={column}: no such column",
+                where=str(path),
+                fix=did_you_mean(column, list(rows[0]), "columns"),
             )
         told[what] = column
     problem = told.pop("problem")

@@ -18,6 +18,8 @@ _TINY = {"grpo": "tiny_grpo", "sgpo": "tiny_sgpo", "g2rpoa": "tiny_g2rpoa", "bot
 _GROUP = 8
 _BATCH = 32
 _PASSES = 3
+_UNKNOWN = 8192
+"""Rows of data that is not looked into: enough for any batch."""
 
 
 def recipe_text(answers: Answers) -> str:
@@ -36,7 +38,7 @@ def _head(answers: Answers) -> str:
             f"#   sgpo train {answers.name} --smoke      every stage, on tiny random weights",
             f"#   sgpo train {answers.name}              the real thing; the same line goes on after a stop",
             "#",
-            "# Every key is in docs/recipe.md. Values are the shipped defaults or common ones: none was tuned for your data.",
+            "# Every key is in docs/recipe.md. The values are defaults or common ones: none was tuned for your data.",
             f"name: {_scalar(answers.name)}",
         ]
     )
@@ -88,16 +90,21 @@ def _data(answers: Answers) -> str:
         if _code(answers)
         else ("Reason step by step, number your steps, and put your final answer within \\boxed{}.")
     )
-    heldout = 64 if found is None else min(64, found.rows // 10)
     return "\n".join(
         [
             "data:",
             f"  source: {_scalar(answers.data)}",
             f"  columns: {{{listed}}}{note}",
             f"  prompt: {json.dumps('{problem}' + chr(10) + ask)}",
-            f"  heldout: {heldout:<14}# never trained on, measured as training goes",
+            f"  heldout: {_heldout(answers):<14}# never trained on, measured as training goes",
         ]
     )
+
+
+def _heldout(answers: Answers) -> int:
+    """A tenth of the rows, up to 64; a single row is trained on."""
+    rows = _UNKNOWN if answers.found is None else answers.found.rows
+    return min(64, max(1, rows // 10)) if rows > 1 else 0
 
 
 def _code(answers: Answers) -> bool:
@@ -147,7 +154,8 @@ def _guidance(answers: Answers) -> list[str]:
 
 
 def _trainer(answers: Answers) -> str:
-    rows = 8192 if answers.found is None else answers.found.rows - min(64, answers.found.rows // 10)
+    heldout = _heldout(answers)
+    rows = _UNKNOWN if answers.found is None else answers.found.rows - heldout
     prompts = next(size for size in (_BATCH, 16, 8, 4, 2, 1) if size <= max(rows, 1))
     steps = 200 if answers.found is None else max(10, min(200, ceil(_PASSES * rows / prompts)))
     rate = "1.0e-5" if answers.lora else "1.0e-6"
@@ -162,7 +170,7 @@ def _trainer(answers: Answers) -> str:
             "  micro_batch: 2      # rows a device takes at once; lower it when memory runs out",
             f"  learning_rate: {rate}",
             "  max_completion_length: 1024",
-            f"  eval_every: {looks}",
+            f"  eval_every: {looks if heldout else 0}",
             f"  save_every: {looks}",
             "  trl: {beta: 0.0, loss_type: dr_grpo, gradient_checkpointing: true}",
         ]

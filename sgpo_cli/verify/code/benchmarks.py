@@ -63,9 +63,9 @@ def openr1_tests(row: Row) -> StdinTests:
     where = f"row {row.get('id')}"
     told = row.get("verification_info")
     try:
-        told = json.loads(told) if isinstance(told, str) else told
-        cases = [(str(case["input"]), str(case["output"])) for case in told["test_cases"] or ()]
-        kinds = {case.get("type") or "stdin_stdout" for case in told["test_cases"] or ()}
+        listed = (json.loads(told) if isinstance(told, str) else dict(told or {}))["test_cases"] or ()
+        cases = [(str(case["input"]), str(case["output"])) for case in listed]
+        kinds = {case.get("type") or "stdin_stdout" for case in listed}
     except (ValueError, LookupError, TypeError, AttributeError) as problem:
         what = f"verification_info without test_cases of input and output ({problem!r})"
         raise UserError(what, where=where, fix="drop the row") from None
