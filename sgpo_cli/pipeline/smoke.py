@@ -65,6 +65,9 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     chat = recipe.model.chat is not False
     told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
     told["model"].update(chat=chat, chat_template=None)
+    lora = told["model"]["lora"]
+    if lora is not None:
+        lora["quantize"] = None  # needs an accelerator
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
         "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),

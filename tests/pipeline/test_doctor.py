@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -213,6 +214,14 @@ def test_the_hub_is_asked_for_what_the_recipe_names(hub: list[str], monkeypatch:
     assert only(network.hub(None), "hub").level == "warning" and only(network.hub(recipe), "hub").level == "error"
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "HF_HUB_OFFLINE is set" in only(network.hub(recipe), "hub").what
+
+
+def test_the_server_that_generates_is_asked(hub: list[str]) -> None:
+    served = load_recipe("qwen32b_sgpo", [f"generation.server={os.environ['HF_ENDPOINT']}"]).recipe
+    assert only(network.sampler(served), "vLLM server").level == "ok" and hub == ["/health"]
+    away = load_recipe("qwen32b_sgpo", ["generation.server=http://127.0.0.1:9"]).recipe
+    assert only(network.sampler(away), "vLLM server").level == "error"
+    assert network.sampler(load_recipe("qwen7b_sgpo").recipe) == []
 
 
 def test_a_judge_without_its_key_or_server(monkeypatch: pytest.MonkeyPatch) -> None:

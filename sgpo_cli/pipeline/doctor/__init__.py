@@ -40,7 +40,8 @@ def examine(
             yield from network.hub(asked if path is not None else recipe)
         if recipe is not None:
             if online:
-                say("asking the judge's servers")
+                say("asking the servers of sampler and judge")
+                yield from network.sampler(recipe)
             yield from network.judges(recipe, online=online)
         say("waiting for torch")
         yield from torch_child.findings(child, recipe)

@@ -72,6 +72,18 @@ def _status(url: str) -> int | str:
         return f"no answer in {_TIMEOUT_S:.0f} s" if isinstance(reason, TimeoutError) else str(reason)
 
 
+def sampler(recipe: Recipe) -> list[Finding]:
+    """Whether the server answers that generates for the training, where one does."""
+    server = recipe.generation.server
+    if recipe.generation.engine != "vllm_server" or server is None:
+        return []
+    answer = _status(f"{server.rstrip('/')}/health")
+    if answer == 200:
+        return [Finding("vLLM server", "ok", f"{server} answers")]
+    fix = "start it first: the command is in TRL's and vLLM's documentation, and in the comments of qwen32b_sgpo"
+    return [Finding("vLLM server", "error", f"generation.server {server}: {answer}", fix)]
+
+
 def judges(recipe: Recipe, *, online: bool) -> list[Finding]:
     """The judge's key, and under --online its servers, as `sgpo plan --online` asks them."""
     if recipe.judge is None:
