@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,19 @@ def test_a_recipe_opens_with_what_it_needs_and_where_its_values_come_from(name: 
         assert mentioned in RECIPES or f"name={mentioned}" in head, mentioned
 
 
+_OVERRIDE = r"(?:name|guidance|rescue|judge|data|launch)(?:\.\w+)*=(?:'[^']*'|[\w.-]*\w)"
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_overrides_that_a_comment_names_load(name: str) -> None:
+    head = (REPOSITORY / "recipes" / f"{name}.yaml").read_text().partition("\nname:")[0]
+    groups = re.findall(rf"{_OVERRIDE}(?:[\s#]+{_OVERRIDE})*", head)
+    if name in {"qwen3_1p7b_g2rpoa_math", "qwen3_1p7b_sgpo_lora"}:
+        assert len(groups) > 1
+    for group in groups:
+        load_recipe(REPOSITORY / "recipes" / f"{name}.yaml", shlex.split(group.replace("#", " ")))
+
+
 # --- smoke runs -----------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +190,7 @@ def test_a_judge_that_no_recipe_names_runs_in_one(card: str, place: Path) -> Non
 
 
 def test_an_eval_card_that_no_recipe_names_runs_in_one(place: Path) -> None:
-    """Those that measure judges are no benchmark of a policy: tests/cli/test_eval.py runs them."""
+    """Those that measure judges are no benchmark of a policy; the next test runs them."""
     skip_without_sandbox()
     cards = [card for card in OTHER_EVALS if load_eval_card(card).grade.kind != "steps"]
     listed = ", ".join(f"{{card: {card}}}" for card in cards)
@@ -184,6 +198,17 @@ def test_an_eval_card_that_no_recipe_names_runs_in_one(place: Path) -> None:
     for card in cards:
         summary = json.loads((place / "runs/evals-smoke/stages/eval" / card / "summary.json").read_text())
         assert summary["n_problems"] == 4 and summary["ungraded"] == 0
+
+
+def test_an_eval_card_of_judges_runs(place: Path) -> None:
+    cards = [card.name for card in list_cards("evals") if load_eval_card(card.name).grade.kind == "steps"]
+    assert cards == ["processbench"]
+    told = [{"id": f"{n}", "problem": f"{n} + 1?", "steps": [f"{n} + 1 = {n + 2}.", "So."], "label": 0} for n in (2, 3)]
+    (place / "labelled.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+    asked = ["eval", "--bench", "processbench", "--judge", "arithmetic", "--file", "labelled.jsonl", "--out", "judged"]
+    done = CliRunner().invoke(app, [*asked, "--json"])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert json.loads(done.stdout)["parts"]["labelled"]["acc_error"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["qwen3_0p6b_g2rpoa_code", "qwen3_1p7b_sgpo_g2rpoa", "qwen3_1p7b_sgpo_lora"])
