@@ -245,6 +245,10 @@ class Benchmark:
     """A local JSONL file in the hub data set's place."""
     temperature: Annotated[float, Range(ge=0)] | None = None
     """Sampling temperature; null is the card's."""
+    top_p: Annotated[float, Range(gt=0, le=1)] | None = None
+    """Nucleus; null is the card's."""
+    top_k: Annotated[int, Range(ge=0)] | None = None
+    """Most likely tokens to sample from, 0 for all; null is the card's."""
     max_new_tokens: Count | None = None
     """Longest answer in tokens; null is the card's."""
 
