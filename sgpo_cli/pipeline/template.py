@@ -8,8 +8,6 @@ from typing import Any
 
 from sgpo_cli.pipeline.architecture import cached_file
 
-_SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
-
 
 class TemplateRefused(Exception):
     """The template raised an error, or is broken; its words are the message."""
@@ -47,7 +45,7 @@ def render(
 def special_tokens(path: str | None) -> dict[str, str]:
     """`bos_token`, `eos_token`, ... of a model on this machine, those that it has."""
     config = config_of(path, "tokenizer_config.json")
-    told = {name: token_text(config.get(name)) for name in _SPECIAL}
+    told = {name: token_text(value) for name, value in config.items() if name.endswith("_token")}
     return {name: text for name, text in told.items() if text is not None}
 
 
