@@ -15,6 +15,9 @@ def show_plan(
     online: Annotated[
         bool, typer.Option("--online", help="Ask the judge's servers whether they serve its model.")
     ] = False,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Print a Slurm script for the recipe, and nothing else.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a recipe would do and cost; nothing is run.
@@ -24,15 +27,16 @@ def show_plan(
     from dataclasses import asdict
 
     from sgpo_cli.display.console import Screen
-    from sgpo_cli.display.tables import plan_table
+    from sgpo_cli.display.plan import plan_table
     from sgpo_cli.pipeline.conflict import conflict_with_run
-    from sgpo_cli.pipeline.estimate import too_large
+    from sgpo_cli.pipeline.cost.fit import too_large
     from sgpo_cli.pipeline.guided import guided_group
     from sgpo_cli.pipeline.judge_cost import judge_warnings
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
     from sgpo_cli.pipeline.preflight import PLAN_BYTES, check_local_data
     from sgpo_cli.pipeline.preview import first_row, preview
+    from sgpo_cli.pipeline.slurm import slurm_script
     from sgpo_cli.recipe.load import load_recipe
     from sgpo_cli.recipe.only_judge import only_judge
 
@@ -41,8 +45,13 @@ def show_plan(
     odd = check_local_data(loaded.recipe, at_most=PLAN_BYTES)
     plan = compile_recipe(loaded)
     document = plan_json(plan)
-    found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, document["stages"])]
+    found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, [stage.kind for stage in plan.stages])]
     found += judge_warnings(loaded.recipe, online=online)
+    line = ["sgpo", "train", recipe, *(overrides or [])]
+    document["slurm"] = slurm_script(loaded.recipe, document["stages"], line) if slurm else None
+    if slurm and not as_json:
+        screen.out.print(document["slurm"], markup=False, highlight=False, soft_wrap=True, end="")
+        return
     document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
     document["prompt"] = document["guidance"] = None
     if not only_judge(loaded.recipe):

@@ -61,8 +61,9 @@ def usage_text(usage: Mapping[str, Any] | None) -> str | None:
     parts = [f"{words.number(usage['calls'])} calls"]
     parts += [f"{words.number(usage[key])} {key}" for key in ("cached", "failed", "repaired") if usage.get(key)]
     if usage.get("input_tokens") or usage.get("output_tokens"):
-        had = f" ({tokens(usage['cached_tokens'])} cached)" if usage.get("cached_tokens") else ""
-        parts.append(f"{tokens(usage.get('input_tokens'))} tokens in{had}, {tokens(usage.get('output_tokens'))} out")
+        had = f" ({words.compact(usage['cached_tokens'])} cached)" if usage.get("cached_tokens") else ""
+        read, written = (words.compact(usage.get(key) or 0) for key in ("input_tokens", "output_tokens"))
+        parts.append(f"{read} tokens in{had}, {written} out")
     if usage.get("cost") is not None:
         parts.append(f"cost {usage['cost']:.4g} {usage.get('currency') or ''}".rstrip())
     if usage.get("uncounted"):
@@ -77,21 +78,13 @@ def judging_notes(estimates: Sequence[Mapping[str, Any]]) -> list[Text]:
         return []
     total = {name: sum(estimate["judge_tokens"][name] for estimate in asked) for name in ("input", "output")}
     calls = words.number(sum(estimate["judge_calls"] for estimate in asked))
-    line = f"judging: up to {calls} questions, {tokens(total['input'])} tokens in, {tokens(total['output'])} out"
+    read, written = words.compact(total["input"]), words.compact(total["output"])
+    line = f"judging: up to {calls} questions, {read} tokens in, {written} out"
     costs = [estimate["judge_cost"] for estimate in asked]
     if all(costs):
         line += f", {sum(cost['amount'] for cost in costs):.2f} {costs[0]['currency']}"
     said = "every group all-negative, every answer at its longest; retries and repair questions come on top"
     return [Text(line, style="title"), Text(said, style="quiet")]
-
-
-def tokens(count: float | None) -> str:
-    """`310K`, `1.2M`."""
-    value = count or 0
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.0f}"
 
 
 def total_usage(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Tables of a plan, a result, judges' figures, cards and runs; each fits 80 columns and has plain data behind it."""
+"""Tables of a result, judges' figures, cards and runs; each fits 80 columns and has plain data behind it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, gather
-from sgpo_cli.display.guidance import guided_plan, shortened
-from sgpo_cli.display.judging import judging_notes, usage_text
+from sgpo_cli.display.guidance import shortened
+from sgpo_cli.display.judging import usage_text
 from sgpo_cli.errors import UserError
 from sgpo_cli.runs.rundir import RunDir
 
@@ -25,63 +24,6 @@ def new_table(*headers: str, title: str | None = None, right: Sequence[int] = ()
     for i, header in enumerate(headers):
         table.add_column(header, justify="right" if i in right else "left", overflow="fold")
     return table
-
-
-def plan_table(plan: Mapping[str, Any]) -> RenderableType:
-    """A plan: stages and estimates, the prompt, guidance, the warnings. Its document is the plan itself."""
-    table = new_table("stage", "would", "time", "memory", "judge calls", right=(2, 3, 4))
-    for stage in plan["stages"]:
-        estimate = stage.get("estimate") or {}
-        memory = estimate.get("memory_gib")
-        calls = estimate.get("judge_calls")
-        table.add_row(
-            stage["name"],
-            {"run": "run", "skip": "skip: already finished", "resume": "resume"}.get(stage["status"], stage["status"]),
-            words.span(estimate.get("seconds")),
-            words.DASH if memory is None else f"{words.number(memory)} GiB",
-            words.DASH if not calls else words.number(calls),
-        )
-    prompt = plan.get("prompt")
-    parts = [*_estimate_notes(plan["stages"]), *_prompt(prompt), *guided_plan(plan.get("guidance"), prompt)]
-    return Group(table, *parts, *_warnings(plan["warnings"]))
-
-
-def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
-    """What the stages to be run take in all, how rough that is, and why a figure is missing."""
-    estimates = [stage.get("estimate") or {} for stage in stages if stage["status"] != "skip"]
-    known = [estimate["seconds"] for estimate in estimates if estimate.get("seconds")]
-    lines = []
-    if known and len(known) == len(estimates):
-        lines.append(Text(f"in all {words.span([sum(bound) for bound in zip(*known, strict=True)])}", style="title"))
-    lines += judging_notes(estimates)
-    if measuring := sum(estimate.get("judge_measuring") or 0 for estimate in estimates):
-        lines.append(Text(f"of the judge's calls at most {words.number(measuring)} measure the judge", style="quiet"))
-    notes = [estimate[key] for estimate in estimates for key in ("basis", "reason") if estimate.get(key)]
-    return lines + [Text(note, style="quiet") for note in dict.fromkeys(notes)]
-
-
-def _prompt(prompt: Mapping[str, Any] | None) -> list[RenderableType]:
-    """The prompt as the policy will see it, with where it is from."""
-    if not prompt:
-        return []
-    tokens = f", {words.plural(prompt['tokens'], 'token')}" if prompt.get("tokens") else ""
-    begins = f", beginning {' '.join(map(repr, prompt['begins']))}" if prompt.get("begins") else ""
-    lines: list[RenderableType] = [Text(), Text(f"prompt ({prompt['from']}{tokens}{begins})", style="title")]
-    lines.append(Padding(Text("\n".join(words.visible(prompt["text"]).splitlines())), (0, 0, 0, 2)))
-    if prompt.get("note"):
-        lines.append(Text(str(prompt["note"]), style="note"))
-    return [*lines, Text()]
-
-
-def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[Text]:
-    lines = []
-    for warning in warnings:
-        text = Text("warning: ", style="note")
-        if warning.get("where"):
-            text.append(f"{warning['where']}: ", style="path")
-        text.append(str(warning["what"]), style="default")
-        lines.append(text.append(f"\n  {warning['fix']}", style="default") if warning.get("fix") else text)
-    return lines
 
 
 def result_json(run: RunDir) -> dict[str, Any]:

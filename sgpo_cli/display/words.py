@@ -43,6 +43,16 @@ def number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def compact(count: float | None) -> str:
+    """`812`, `51.2K`, `7.62B`: for counts that nobody adds up."""
+    if count is None:
+        return DASH
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= size:
+            return f"{count / size:.3g}{letter}"
+    return f"{count:.0f}"
+
+
 def signed(value: float | None) -> str:
     """`+1.23`, `-0.50`, `0`."""
     if value is None:

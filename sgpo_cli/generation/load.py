@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.schema import Scratch
@@ -87,6 +87,7 @@ def load_policy(
     revision: str | None = None,
     trust_remote_code: bool = False,
     to_accelerator: bool = False,
+    quantize: Literal["4bit", "8bit"] | None = None,
 ) -> PreTrainedModel:
     """The causal language model of a folder or hub id, in evaluation mode.
 
@@ -95,6 +96,7 @@ def load_policy(
 
     Args:
         to_accelerator: put it on this machine's accelerator, if any; for sampling (trainers place models themselves).
+        quantize: keep linear layers' weights in so many bits (bitsandbytes), on this process's accelerator.
 
     Raises:
         UserError: nothing at `path`, the hub out of reach, or no causal language model there.
@@ -104,16 +106,51 @@ def load_policy(
 
     _refuse_missing_folder(path)
     accelerator = torch.accelerator.is_available()
+    packed = _packed(quantize, dtype) if quantize is not None else {}
     wanted = ("auto" if accelerator else "float32") if dtype == "auto" else dtype
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            str(path), dtype=wanted, revision=revision, trust_remote_code=trust_remote_code
+            str(path), dtype=wanted, revision=revision, trust_remote_code=trust_remote_code, **packed
         )
     except (OSError, ValueError, ImportError) as problem:
         raise _cannot_open("model", path, problem) from problem
     if accelerator and to_accelerator:
         model.to(torch.accelerator.current_accelerator())
     return model.eval()
+
+
+def _packed(quantize: str, dtype: Dtype) -> dict[str, Any]:
+    """transformers' options for quantized weights; `UserError` where they cannot be."""
+    import importlib.util
+
+    import torch
+
+    if not torch.accelerator.is_available():
+        raise UserError(
+            f"model.lora.quantize: {quantize} needs an accelerator, and there is none here",
+            where="model.lora.quantize",
+            fix="run it on a GPU, or write model.lora.quantize: null",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(
+            f"model.lora.quantize: {quantize} needs bitsandbytes, which is not installed",
+            where="model.lora.quantize",
+            fix="pip install 'sgpo-cli[qlora]'",
+        )
+    from transformers import BitsAndBytesConfig
+
+    compute = torch.float16 if dtype == "float16" else torch.bfloat16
+    config = (
+        BitsAndBytesConfig(load_in_8bit=True)
+        if quantize == "8bit"
+        else BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute,
+        )
+    )
+    return {"quantization_config": config, "device_map": {"": torch.accelerator.current_device_index()}}
 
 
 def build_scratch(scratch: Scratch, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
@@ -167,14 +204,19 @@ def _scratch_config(scratch: Scratch, tokenizer: PreTrainedTokenizerBase) -> Pre
     )
 
 
-def save_policy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Writes a plain transformers folder, complete or not at all: beside the target first, then renamed over it."""
+def save_policy(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, state: dict[str, Any] | None = None
+) -> None:
+    """Writes a plain transformers folder, complete or not at all: beside the target first, then renamed over it.
+
+    `state`: the whole weights, where `model` holds a part of them only.
+    """
     make_dir(folder.parent)
     with writing(folder):
         beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             beside.chmod(0o755)
-            model.save_pretrained(beside)
+            model.save_pretrained(beside, state_dict=state)
             tokenizer.save_pretrained(beside)
             if folder.exists():
                 remove_tree(folder)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -17,12 +16,14 @@ from pathlib import Path
 from typing import Protocol
 
 from sgpo_cli.errors import Interrupted, RunFailed, SgpoError, UserError
+from sgpo_cli.pipeline.commands import stage_command
+from sgpo_cli.pipeline.machines import ALONE, place_of
 from sgpo_cli.recipe.schema import Launch
-from sgpo_cli.runs import stops
+from sgpo_cli.runs import ranks, stops
 from sgpo_cli.runs.events import Event, EventTail
 from sgpo_cli.runs.files import read_json, writing
 from sgpo_cli.runs.locks import PARENT_VARIABLE, parent_token
-from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.runs.rundir import EXPECTED, StageDir
 
 OnEvent = Callable[[Event], None]
 _LOOK_EVERY_S = 0.1
@@ -49,13 +50,17 @@ def in_process(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int,
 def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent) -> None:
     """Runs the stage in a child process group; SIGINT and SIGTERM are passed on as a request to save and stop."""
     tail = EventTail(stage.events, at_end=True)
-    with writing(stage.log), stage.log.open("ab") as log:
+    place = ALONE if alone else place_of(launch)
+    told = stage.log if place.first else stage.path / f"log-{place.rank}.txt"
+    if place.first:
+        ranks.forget(stage.path)
+    with writing(told), told.open("ab") as log:
         child = subprocess.Popen(
-            _command(stage, launch, alone),
+            stage_command(stage, launch, alone=alone),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=_environment(launch),
+            env=_environment(launch, alone),
             pass_fds=keep,
             start_new_session=True,
         )
@@ -64,6 +69,8 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
         while child.poll() is None:
             for event in tail.read():
                 on_event(event)
+            if not alone and (gone := ranks.dead_ranks(stage.path)):
+                raise _rank_died(stage, gone)
             if stops.stop_asked() and not told_to_stop:
                 child.send_signal(signal.SIGTERM)
                 told_to_stop = True
@@ -79,15 +86,14 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
         raise _failure(stage, child.returncode)
 
 
-def _command(stage: StageDir, launch: Launch, alone: bool) -> list[str]:
-    if alone or launch.engine == "local":
-        return [sys.executable, "-m", "sgpo_cli.stages", str(stage.path)]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return [*torchrun, f"--nproc_per_node={launch.processes}", "-m", "sgpo_cli.stages", str(stage.path)]
-
-
-def _environment(launch: Launch) -> dict[str, str]:
-    environment = {**os.environ, PARENT_VARIABLE: parent_token(), "TOKENIZERS_PARALLELISM": "false"}
+def _environment(launch: Launch, alone: bool) -> dict[str, str]:
+    count = 1 if alone or launch.engine == "local" else launch.processes * launch.nodes
+    environment = {
+        **os.environ,
+        EXPECTED: str(count),
+        PARENT_VARIABLE: parent_token(),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     environment.setdefault("PYTHONUNBUFFERED", "1")
     if launch.threads is not None or not _has_accelerator():
         # Two threads beside another process collapse to seconds a step on small models; one never does.
@@ -100,6 +106,16 @@ def _environment(launch: Launch) -> dict[str, str]:
 
 def _has_accelerator() -> bool:
     return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+
+
+def _rank_died(stage: StageDir, gone: list[tuple[int, int]]) -> SgpoError:
+    """The others would wait for it until a collective gives up: the caller ends them."""
+    names = " and ".join(f"rank {rank} (process {pid})" for rank, pid in gone)
+    return RunFailed(
+        f"{names} of stage {stage.path.name} was killed: most often the machine ran out of memory; "
+        "the other ranks were ended",
+        fix=f"see {stage.log}; the same command goes on from the last checkpoint",
+    )
 
 
 def _failure(stage: StageDir, code: int) -> SgpoError:

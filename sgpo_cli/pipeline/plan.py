@@ -283,7 +283,7 @@ class _Compiler:
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """plan.json; the contract is in docs (files)."""
-    from sgpo_cli.pipeline.estimate import estimate
+    from sgpo_cli.pipeline.cost.estimate import estimate
 
     stages = [
         {

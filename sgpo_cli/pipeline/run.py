@@ -13,6 +13,7 @@ from sgpo_cli.errors import Interrupted, UserError
 from sgpo_cli.pipeline.conflict import conflict_with_run
 from sgpo_cli.pipeline.environment import environment
 from sgpo_cli.pipeline.launch import Launcher, in_child
+from sgpo_cli.pipeline.machines import place_of, wait_for_turn
 from sgpo_cli.pipeline.plan import Plan, PlannedStage, as_json
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import Event
@@ -40,6 +41,9 @@ def run_plan(
     if until is not None and plan.stage(until) is None:
         names = ", ".join(stage.name for stage in plan.stages)
         raise UserError(f"--until {until}: no such stage in this recipe", fix=f"its stages: {names}")
+    if not place_of(plan.recipe.launch).first:
+        _follow(plan, launcher, on_event, command)
+        return
     with Lock(plan.run.lock, what=f"run {plan.run.name}") as lock:
         if restart:
             _clear(plan)
@@ -51,6 +55,21 @@ def run_plan(
                 if stage.name == until:
                     return
         write_json(plan.run.done, {"stages": {s.name: s.fingerprint for s in plan.stages}})
+
+
+def _follow(plan: Plan, launcher: Launcher, on_event: OnEvent, command: str) -> None:
+    """This machine's share of the train stage, which the first machine prepares, and nothing else."""
+    stage = plan.stage("train")
+    if stage is None:
+        return
+    line = f"to go on: {command}"
+    ready, over = (lambda: stage.dir.fingerprint() == stage.fingerprint), (lambda: stage.status() == "skip")
+    if not wait_for_turn(ready, over, line=line):
+        return
+    try:
+        launcher(stage.dir, launch=plan.recipe.launch, alone=False, keep=(), on_event=on_event)
+    except Interrupted as stop:
+        raise Interrupted(stop.what, code=stop.exit_code, fix=line) from stop
 
 
 class _RunEvents:

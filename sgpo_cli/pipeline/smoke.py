@@ -25,6 +25,8 @@ from sgpo_cli.recipe.schema import Launch, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import SMOKE, runs_root
 
+_LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+"""Linear layers of the models that stand in."""
 _ROWS = 24
 _BENCH_ROWS = 4
 _BENCH_TOKENS = 8
@@ -37,7 +39,7 @@ def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
     told = copy.deepcopy(loaded.resolved)
     told["name"] = recipe.name + SMOKE
     home = runs_root().absolute() / ".shared" / "smoke"
-    changes: list[str] = []
+    changes: list[str] = _shrink_adapters(told)
     if recipe.model.path is not None:
         changes += _shrink_model(recipe, told)
     if recipe.data.source != "hops" and not only_judge(recipe):
@@ -74,6 +76,17 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     ]
 
 
+def _shrink_adapters(told: dict[str, Any]) -> list[str]:
+    """Of rank 4, on whole weights; on every linear layer where the model's own names are not those of a llama."""
+    lora = told["model"]["lora"]
+    if lora is None:
+        return []
+    rank = min(4, lora["rank"])
+    targets = lora["targets"] if set(lora["targets"] or ()) <= _LINEAR else None
+    lora.update(rank=rank, alpha=max(1, lora["alpha"] * rank // lora["rank"]), quantize=None, targets=targets)
+    return [f"model.lora: rank {rank}, on weights that are not quantized"]
+
+
 def _shrink_data(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
     path = home / f"{recipe.name}-train.jsonl"
     write_rows(path, train_rows(recipe, _ROWS))
@@ -95,6 +108,7 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
         eval_samples=1,
         save_every=1,
     )
+    told["launch"]["device"] = None
     told["data"]["heldout"] = min(4, recipe.data.heldout)
     changes = [
         f"trainer: {_STEPS} steps of 4 problems x 4 rollouts of at most {trainer['max_completion_length']} tokens"

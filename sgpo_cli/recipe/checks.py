@@ -13,6 +13,7 @@ from sgpo_cli.recipe.rules import (
     generation,
     guidance,
     judges,
+    launch,
     learned,
     method,
     model,
@@ -25,7 +26,21 @@ from sgpo_cli.recipe.rules import (
 from sgpo_cli.recipe.rules.view import RULES, View
 from sgpo_cli.recipe.schema import Recipe
 
-SUBJECTS = (batch, model, problems, rewards, judges, learned, method, guidance, generation, offline, outside, trl)
+SUBJECTS = (
+    batch,
+    model,
+    problems,
+    rewards,
+    judges,
+    learned,
+    method,
+    guidance,
+    generation,
+    launch,
+    offline,
+    outside,
+    trl,
+)
 """The modules whose rules are registered, by being imported."""
 
 

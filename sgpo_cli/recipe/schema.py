@@ -130,8 +130,9 @@ class Data:
     """Which column holds what."""
     prompt: str = "{problem}"
     """What the policy is asked; `{problem}` stands for the problem."""
-    order: Literal["shuffled", "curriculum"] = "shuffled"
-    """Order of the problems; curriculum goes by the difficulty column, easiest first."""
+    order: Literal["shuffled", "curriculum", "longest"] = "shuffled"
+    """Order of the problems; curriculum goes by the difficulty column, easiest first; longest, which --rehearse uses,
+    puts the longest texts first."""
     limit: Count | None = None
     """Use only the first so many rows."""
     max_problem_tokens: Count | None = None

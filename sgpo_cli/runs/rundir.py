@@ -48,6 +48,11 @@ class StageDir:
         return self.path / "final"
 
     @property
+    def adapter(self) -> Path:
+        """The adapters alone, in peft's format, of a policy trained with `model.lora`."""
+        return self.path / "adapter"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -144,6 +149,9 @@ class RunDir:
 
 SMOKE = "-smoke"
 """How the names of smoke runs end."""
+
+EXPECTED = "SGPO_PROCESSES"
+"""Environment variable with the number of processes that a stage must find itself to be one of."""
 
 
 def runs_root() -> Path:

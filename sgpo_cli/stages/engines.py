@@ -42,7 +42,12 @@ def open_eval_engine(context: StageContext, stack: ExitStack) -> Opened:
     refuse_missing_template(
         str(context.policy()), has_template=engine.tokenizer.chat_template is not None, chat=context.recipe.model.chat
     )
-    return Opened(engine, ask, lambda tokens: max(1, min(_BATCH_ROWS, _BATCH_TOKENS // tokens)))
+    return Opened(engine, ask, batch_rows)
+
+
+def batch_rows(tokens: int) -> int:
+    """Samples of so many tokens that transformers draws side by side."""
+    return max(1, min(_BATCH_ROWS, _BATCH_TOKENS // max(1, tokens)))
 
 
 def _vllm(context: StageContext) -> Opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sgpo_cli.errors import RunFailed, SgpoError
+from sgpo_cli.errors import RunFailed, SgpoError, UserError
 from sgpo_cli.runs.files import write_json
+from sgpo_cli.runs.ranks import announced
+from sgpo_cli.runs.rundir import EXPECTED
 from sgpo_cli.stages.context import StageContext, open_stage, rank
 
 # kind of stage -> the module that has its `run(context) -> outputs`
@@ -38,8 +41,10 @@ def run_stage(path: Path) -> None:
     began = time.monotonic()
     context.events.emit("started")
     try:
+        _check_processes()
         work: Callable[[StageContext], dict[str, Any]] = import_module(KINDS[context.kind]).run
-        outputs = work(context)
+        with announced(path):
+            outputs = work(context)
     except (Exception, SystemExit) as problem:
         failure = _as_error(problem)
         if rank() == 0:
@@ -50,6 +55,17 @@ def run_stage(path: Path) -> None:
         context.dir.mark_done(context.fingerprint, {**outputs, "seconds": seconds})
         context.events.emit("finished", seconds=seconds)
     context.events.close()
+
+
+def _check_processes() -> None:
+    """A launcher that starts fewer processes than it was asked for, in silence, would train on other batches."""
+    wanted, there = os.environ.get(EXPECTED), int(os.environ.get("WORLD_SIZE", "1"))
+    if wanted is not None and int(wanted) != there:
+        raise UserError(
+            f"this stage is one of {there} processes, and the recipe asks for {wanted}",
+            where="launch.processes",
+            fix="make launch.config_file start as many, or write launch.engine: torchrun",
+        )
 
 
 def _as_error(problem: BaseException) -> SgpoError:

@@ -8,9 +8,15 @@ from sgpo_cli.data.rows import Row
 from sgpo_cli.generation.engine import Completion
 from sgpo_cli.runs import stops
 from sgpo_cli.stages.context import StageContext
+from sgpo_cli.stages.engines import batch_rows
 from sgpo_cli.stages.policy import open_engine
 
 _BATCH = 128
+
+
+def rows_at_once(longest: int) -> int:
+    """Responses of at most so many tokens that are sampled side by side; long ones fewer, for their cache's sake."""
+    return min(_BATCH, batch_rows(longest))
 
 
 def sample(context: StageContext, rows: Sequence[Row], *, seed: int, stopped: str) -> list[Completion]:
@@ -20,9 +26,10 @@ def sample(context: StageContext, rows: Sequence[Row], *, seed: int, stopped: st
     recipe = context.recipe
     engine, ask = open_engine(context, top_k=recipe.generation.top_k)
     completions: list[Completion] = []
-    for start in range(0, len(rows), _BATCH):
+    size = rows_at_once(recipe.trainer.max_completion_length)
+    for start in range(0, len(rows), size):
         stops.raise_if_asked(stopped)
-        batch = rows[start : start + _BATCH]
+        batch = rows[start : start + size]
         completions += engine.generate(
             [ask(fill(recipe.data.prompt, row.problem)) for row in batch],
             max_new_tokens=recipe.trainer.max_completion_length,

@@ -25,7 +25,8 @@ def run(context: StageContext) -> dict[str, Any]:
             labels = context.inputs.get("labels") or context.inputs["rollouts"]
             judge = StoredJudge.read(Path(labels)) if recipe.rescue.kind != "none" else None
         elif use is not None:
-            task, processes = recipe.data.hops, recipe.launch.processes
+            task = recipe.data.hops
+            processes = recipe.launch.processes * recipe.launch.nodes
             judge = recipe_judge(use, task=task, processes=processes, trained=context.inputs.get("judge"))
             opened.callback(close_judge, judge)
         if recipe.offline is None and use is not None and use.train is not None and use.train.refresh_every is not None:

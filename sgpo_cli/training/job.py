@@ -7,38 +7,43 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+from transformers import set_seed
 
-from sgpo_cli.data import hops
 from sgpo_cli.errors import Interrupted
 from sgpo_cli.generation.load import load_policy, load_tokenizer, save_policy
 from sgpo_cli.generation.prompts import Prompt, fill, render
 from sgpo_cli.generation.transformers_engine import TransformersEngine
-from sgpo_cli.judging.split import split_steps
 from sgpo_cli.judging.verdict import Judge
 from sgpo_cli.methods.guidance import load_guidance
-from sgpo_cli.methods.prefix import steps_score
 from sgpo_cli.methods.rescue import load_rescue
 from sgpo_cli.methods.trust import Standing
 from sgpo_cli.recipe.guidance import Guided
-from sgpo_cli.recipe.schema import HopsTask, Recipe
+from sgpo_cli.recipe.rules.launch import SHARDED_WEIGHTS
+from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.rundir import StageDir
+from sgpo_cli.training.adapters import SamplerWatch, is_adapted, lora_config, merged, save_adapter
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
+from sgpo_cli.training.inputs import Graders, as_dataset, steps_right_of
 from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
-from sgpo_cli.training.problems import Problems, load_problems, reorder
+from sgpo_cli.training.peak import peak_gib
+from sgpo_cli.training.problems import load_problems, reorder
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.stored import read_groups, rows_of
-from sgpo_cli.training.trainer import SgpoTrainer, StepsRight
-from sgpo_cli.verify.pool import Grader
+from sgpo_cli.training.tracking import Tracking
+from sgpo_cli.training.trainer import SgpoTrainer
+from sgpo_cli.training.trl_compat import gathered
+
+_WATCHED = 64
+"""Tokens of the prompt on which the sampler of an adapted policy is watched."""
 
 
 def run_train(
@@ -60,7 +65,7 @@ def run_train(
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
-        `best_accuracy`, `seconds`.
+        `best_accuracy`, `peak_gib` (of the largest process), `seconds`.
 
     Raises:
         UserError: data, settings or functions of the user's that cannot work.
@@ -105,7 +110,7 @@ class _Run:
         self.groups = read_groups(stored, recipe.trainer.group_size) if stored is not None else None
         if self.groups is not None:
             self.problems = reorder(recipe, rows_of(self.groups, self.problems.rows), self.problems.heldout)
-        graders = _Graders(stack)
+        graders = Graders(stack)
         self.rewards = build_rewards(recipe.reward, self.problems.rows, graders)
         self.steps_right = steps_right_of(recipe.data.hops) if recipe.data.source == "hops" else None
         self.model = load_policy(
@@ -113,8 +118,10 @@ class _Run:
             dtype=model_card.dtype,
             revision=model_card.revision,
             trust_remote_code=model_card.trust_remote_code,
+            quantize=model_card.lora.quantize if model_card.lora is not None else None,
         )
         config = grpo_config(recipe, stage.checkpoints, self.rewards.weights, self.model.dtype)
+        adapters = self._adapters()
         self.writes = config.process_index == 0
         self.resume = newest(stage.checkpoints)
         if self.writes:
@@ -122,6 +129,8 @@ class _Run:
             cut_back(stage, self.position.step if self.position else 0)
         self.ledger = Ledger(stage, events, recipe.trainer.steps, writes=self.writes)
         stack.callback(self.ledger.close)
+        self.tracking = Tracking(recipe.track, stage, recipe.name, writes=self.writes)
+        stack.callback(self.tracking.close)
         abstentions = recipe.judge
         prompts = self._prompts()
         self.guide = self._guide(prompts)
@@ -129,7 +138,7 @@ class _Run:
             model=self.model,
             reward_funcs=list(self.rewards.functions),
             args=config,
-            train_dataset=_dataset(self.problems, prompts),
+            train_dataset=as_dataset(self.problems, prompts),
             processing_class=self.tokenizer,
             rescue=load_rescue(recipe.rescue),
             judge=judge,
@@ -140,12 +149,16 @@ class _Run:
             steps_right=self.steps_right,
             guide=self.guide,
             stored=self.groups,
+            peft_config=adapters,
         )
         self._restore_trust(standing)
         self.heldout = self._heldout(graders)
         self.refresher = self._refresher(judge, teacher)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
+        done = self.position.step if self.position else 0
+        self.tracking.attach(self.trainer, steps=done, updates=done * updates_per_step(recipe))
+        self._watch_sampler()
         silence_printing(self.trainer)
 
     @property
@@ -169,6 +182,7 @@ class _Run:
             "best_accuracy": self.recorder.best,
             "steps": self.recipe.trainer.steps,
             "heldout": self.recorder.last,
+            "peak_gib": max(gathered([peak_gib()])),
         }
 
     def _guide(self, prompts: list[Prompt]) -> Guide | None:
@@ -210,6 +224,22 @@ class _Run:
             refresher.restore(self.position.step if self.position else 0)
         return refresher
 
+    def _adapters(self) -> Any:
+        """peft's configuration, and the random state that its first matrices are drawn from, the same on every rank."""
+        if self.recipe.model.lora is None:
+            return None
+        set_seed(self.recipe.seed)
+        return lora_config(self.recipe.model.lora, self.model)
+
+    def _watch_sampler(self) -> None:
+        """On the first problem's prompt. Under vLLM the sampler is not this model: TRL's own
+        `sampling/sampling_logp_difference` tells of a sampler left behind there."""
+        if self.recipe.model.lora is None or self.recipe.generation.engine != "transformers":
+            return
+        ids = self.tokenizer(fill(self.recipe.data.prompt, self.problems.rows[0].problem))["input_ids"][:_WATCHED]
+        trainer = self.trainer
+        trainer.add_callback(SamplerWatch(lambda: trainer.accelerator.unwrap_model(trainer.model), ids))
+
     def _prompts(self) -> list[Prompt]:
         """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
         problems, recipe = self.problems, self.recipe
@@ -229,7 +259,7 @@ class _Run:
         text = fill(self.recipe.data.prompt, problem)
         return render(text, self.tokenizer, chat=model.chat, system=model.system_prompt)
 
-    def _heldout(self, graders: _Graders) -> HeldOut | None:
+    def _heldout(self, graders: Graders) -> HeldOut | None:
         rows = self.problems.heldout
         if not rows or not self.recipe.trainer.eval_every:
             return None
@@ -263,6 +293,7 @@ class _Run:
             guidance=self.guide.save if self.guide is not None else None,
             trust=self.trainer.trial.save if self.trainer.trial is not None else None,
             refresh=self.refresher.after if self.refresher is not None else None,
+            track=self.tracking.send,
         )
 
     def _measure(self) -> Measured:
@@ -275,50 +306,14 @@ class _Run:
 
     def _save(self, folder: Path) -> None:
         """Writes the policy as a plain transformers folder, complete or not at all."""
+        accelerator = self.trainer.accelerator
+        state = None
+        if self.recipe.launch.strategy in SHARDED_WEIGHTS:
+            state = accelerator.get_state_dict(self.trainer.model_wrapped)  # every rank takes part
         if self.writes:
+            model = accelerator.unwrap_model(self.trainer.model)
             with saving(folder):
-                save_policy(self.trainer.accelerator.unwrap_model(self.trainer.model), self.tokenizer, folder)
+                save_policy(merged(model) if is_adapted(model) else model, self.tokenizer, folder, state=state)
+                if is_adapted(model) and folder == self.stage.final:
+                    save_adapter(model, self.stage.adapter)
         self.trainer.accelerator.wait_for_everyone()
-
-
-class _Graders:
-    """One grader for each timeout, closed with the job."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._made: dict[float, Grader] = {}
-
-    def __call__(self, timeout: float) -> Grader:
-        if timeout not in self._made:
-            self._made[timeout] = self._stack.enter_context(Grader(timeout=timeout))
-        return self._made[timeout]
-
-
-def steps_right_of(task: HopsTask) -> StepsRight:
-    """For task `hops`: the share of a response's steps before the first wrong one; steps left out count as wrong."""
-
-    def share(problem: str, response: str) -> float:
-        steps = split_steps(response)
-        if not steps:
-            return 0.0
-        return steps_score(
-            hops.first_wrong_step(task, problem, steps), max(len(steps), hops.steps_needed(task, problem))
-        )
-
-    return share
-
-
-def _dataset(problems: Problems, prompts: list[Prompt]) -> Dataset:
-    """The rows in the order they are trained on; `row` is the index that our reward functions ask for."""
-    rows = [
-        {
-            "prompt": prompt,
-            "row": number,
-            "id": row.id,
-            "problem": row.problem,
-            "answer": row.answer,
-            "solution": row.solution,
-        }
-        for number, (row, prompt) in enumerate(zip(problems.rows, prompts, strict=True))
-    ]
-    return Dataset.from_list(rows).select(problems.order)

@@ -73,6 +73,7 @@ def test_the_commands_are_these(tmp_path: Path) -> None:
         "show": ["--all", "--group", "--json", "--step"],
         "compare": ["--json"],
         "list": ["--json"],
+        "export": ["--adapter", "--json", "--out", "--overwrite", "--policy", "--private", "--push"],
         "doctor": ["--json", "--model", "--online"],
         "init": sorted(
             ["--columns", "--data", "--device", "--json", "--judge", "--lora", "--method", "--model", "--out", "--yes"]

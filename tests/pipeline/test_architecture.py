@@ -54,7 +54,7 @@ def test_an_unknown_model_has_no_shape() -> None:
 def test_the_tiny_recipes_size_is_that_of_its_model() -> None:
     from sgpo_cli.data.hops_text import tokenizer
     from sgpo_cli.generation.load import build_scratch
-    from sgpo_cli.pipeline.estimate import estimate
+    from sgpo_cli.pipeline.cost.estimate import estimate
     from sgpo_cli.recipe.load import load_recipe
 
     recipe = load_recipe("tiny_grpo").recipe

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sgpo_cli.display.judging import judging_notes, measured_lines, tokens, total_usage, usage_text
+from sgpo_cli.display import words
+from sgpo_cli.display.judging import judging_notes, measured_lines, total_usage, usage_text
 from sgpo_cli.errors import UserError
 from sgpo_cli.pipeline.fingerprint import judge_content
 from sgpo_cli.pipeline.judge_cost import check_keys, judge_cost, judge_warnings
@@ -116,7 +117,8 @@ def test_a_vote_is_its_members(recipe: Recipe) -> None:
 
 
 def test_lines_of_words() -> None:
-    assert [tokens(n) for n in (0, 999, 1000, 12_345, 3_400_000, 2e9)] == ["0", "999", "1K", "12.3K", "3.4M", "2G"]
+    counts = (0, 999, 1000, 12_345, 3_400_000, 2e9)
+    assert [words.compact(n) for n in counts] == ["0", "999", "1K", "12.3K", "3.4M", "2B"]
     usage = {
         "calls": 12,
         "cached": 3,

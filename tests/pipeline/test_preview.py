@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from sgpo_cli.display.console import THEME
-from sgpo_cli.display.tables import plan_table
+from sgpo_cli.display.plan import plan_table
 from sgpo_cli.errors import UserError
 from sgpo_cli.pipeline.guided import guided_group
 from sgpo_cli.pipeline.preview import first_row, preview

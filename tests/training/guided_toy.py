@@ -19,7 +19,7 @@ from sgpo_cli.recipe.guidance import Guidance, GuidanceFixed
 from sgpo_cli.recipe.kinds import RescueNone
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.training.guiding import Guide
-from sgpo_cli.training.job import _dataset
+from sgpo_cli.training.inputs import as_dataset
 from sgpo_cli.training.problems import load_problems
 from sgpo_cli.training.settings import grpo_config
 from sgpo_cli.training.trainer import SgpoTrainer
@@ -79,7 +79,7 @@ def build(asked: Recipe, policy: Path, folder: Path, *, kind: Any = Watched, **m
         model=model,
         reward_funcs=[odd_end],
         args=grpo_config(asked, folder, [1.0], model.dtype),
-        train_dataset=_dataset(problems, [row.problem for row in problems.rows]),
+        train_dataset=as_dataset(problems, [row.problem for row in problems.rows]),
         rescue=load_rescue(asked.rescue),
         **more,
     )

@@ -14,7 +14,7 @@ from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.generation.load import load_policy, load_tokenizer
 from sgpo_cli.methods.rescue import load_rescue
 from sgpo_cli.recipe.kinds import RescueNone, RescueStepwise
-from sgpo_cli.training.job import _dataset
+from sgpo_cli.training.inputs import as_dataset
 from sgpo_cli.training.problems import load_problems
 from sgpo_cli.training.settings import grpo_config
 from sgpo_cli.training.trainer import SgpoTrainer
@@ -43,7 +43,7 @@ def losses(policy: Path, folder: Path, make: Any) -> list[tuple[float, float, fl
         model=model,
         reward_funcs=[half_right],
         args=grpo_config(recipe, folder, [1.0], model.dtype),
-        train_dataset=_dataset(problems, [row.problem for row in problems.rows]),
+        train_dataset=as_dataset(problems, [row.problem for row in problems.rows]),
         processing_class=load_tokenizer(policy),
         callbacks=[seen],
     )

@@ -13,16 +13,22 @@ from sgpo_cli.recipe.rules.view import View, reads
     "trainer.updates_per_step",
     "trainer.micro_batch",
     "launch.processes",
+    "launch.nodes",
 )
 def rows_split_evenly(view: View) -> None:
-    trainer, processes = view.recipe.trainer, view.recipe.launch.processes
+    trainer, launch = view.recipe.trainer, view.recipe.launch
+    processes = launch.processes * launch.nodes
     rows = trainer.prompts_per_step * trainer.group_size
     shares = trainer.updates_per_step * processes
     made_of = f"{trainer.prompts_per_step} prompts x {trainer.group_size} rollouts = {rows} rows a step"
     split = f"{trainer.updates_per_step} updates" + (f" x {processes} processes" if processes > 1 else "")
     if rows % shares:
         blamed = view.blame(
-            "trainer.updates_per_step", "launch.processes", "trainer.prompts_per_step", "trainer.group_size"
+            "trainer.updates_per_step",
+            "launch.processes",
+            "launch.nodes",
+            "trainer.prompts_per_step",
+            "trainer.group_size",
         )
         fitting = _fitting_prompts(trainer.prompts_per_step, trainer.group_size, shares)
         fix = f"write trainer.prompts_per_step: {fitting}, or another trainer.updates_per_step"
@@ -40,11 +46,3 @@ def _fitting_prompts(prompts: int, group: int, shares: int) -> int:
     """The number of prompts nearest to `prompts` whose rows split into `shares`."""
     unit = shares // gcd(shares, group)
     return max(unit, round(prompts / unit) * unit)
-
-
-@reads("launch.engine", "launch.processes")
-def one_process_is_local(view: View) -> None:
-    launch = view.recipe.launch
-    if launch.engine == "local" and launch.processes > 1:
-        what = f"launch.engine local starts one process, not {launch.processes}"
-        view.error(view.blame("launch.processes", "launch.engine"), what, "write launch.engine: torchrun")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
+from sgpo_cli.recipe.schema import Lora
 
 
 @reads("model.path", "model.scratch")
@@ -18,6 +20,26 @@ def one_origin(view: View) -> None:
     if model.path is not None and model.scratch is not None:
         fix = "write null for one of them; a recipe that extends another inherits its model"
         view.error(view.blame("model.path", "model.scratch"), "model has both path and scratch", fix)
+
+
+@reads("model.lora")
+def adapters_need_their_libraries(view: View) -> None:
+    """A warning only: a recipe for another machine can be planned here."""
+    lora = view.recipe.model.lora
+    for at, what, fix in missing_for_adapters(lora) if lora is not None else []:
+        view.warn(at, what, fix)
+
+
+def missing_for_adapters(lora: Lora) -> list[tuple[str, str, str]]:
+    """(key, what is not installed, what to type) of the libraries that adapters need."""
+    wanted = [("model.lora", "peft", "pip install 'sgpo-cli[lora]'")]
+    if lora.quantize is not None:
+        wanted.append(("model.lora.quantize", "bitsandbytes", "pip install 'sgpo-cli[qlora]'"))
+    return [
+        (at, f"{at} needs {name}, which is not installed", fix)
+        for at, name, fix in wanted
+        if importlib.util.find_spec(name) is None
+    ]
 
 
 @reads("model.path", "model.revision")

@@ -50,6 +50,8 @@ NAMED = {
     "eval_strategy": "trainer.eval_every",
 }
 
+_SHARDING = "launch.strategy says how the policy is sharded; launch.config_file takes accelerate's own file"
+
 # Fields that we set, and whoever wants them otherwise cannot have it: why.
 OWNED = {
     "output_dir": "the run directory is runs/NAME: write name",
@@ -81,11 +83,11 @@ OWNED = {
     "prediction_loss_only": "held-out problems are measured by sampling, not by loss",
     "include_for_metrics": "held-out problems are measured by sampling, not by loss",
     "batch_eval_metrics": "held-out problems are measured by sampling, not by loss",
-    "fsdp": "sharded training is not in this version: every process holds the whole policy",
-    "fsdp_config": "sharded training is not in this version: every process holds the whole policy",
-    "deepspeed": "sharded training is not in this version: every process holds the whole policy",
-    "ds3_gather_for_generation": "sharded training is not in this version: every process holds the whole policy",
-    "parallelism_config": "sharded training is not in this version: every process holds the whole policy",
+    "fsdp": _SHARDING,
+    "fsdp_config": _SHARDING,
+    "deepspeed": _SHARDING,
+    "ds3_gather_for_generation": _SHARDING,
+    "parallelism_config": _SHARDING,
 }
 
 # Of the family `vllm_` what `generation.engine: vllm` leaves to the recipe.
@@ -143,7 +145,7 @@ def trl_fields_are_free(view: View) -> None:
 
 @reads("trainer.trl", "generation.engine")
 def vllm_fields_need_vllm(view: View) -> None:
-    if view.recipe.generation.engine == "vllm":
+    if view.recipe.generation.engine != "transformers":
         return
     for name in (name for name in TUNED if name in view.recipe.trainer.trl):
         at = f"trainer.trl.{name}"

@@ -1,0 +1,187 @@
+"""What a stage will cost: time, memory part by part, disk, tokens and judge calls, before anything is paid.
+
+Memory is a closed formula held against measured peaks (benchmarks/memory_estimate.py, docs/planning.md); time is rough,
+and a range.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sgpo_cli.pipeline.architecture import Shape
+from sgpo_cli.pipeline.cost import memory
+from sgpo_cli.pipeline.cost.machine import Machine, machine_of
+from sgpo_cli.pipeline.cost.shapes import Weights, weights_of
+from sgpo_cli.pipeline.cost.work import problem_tokens, row_tokens, rows_at_once, seconds, work_of
+from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib, learned_shape, policy_shape
+from sgpo_cli.recipe.kinds import WarmupSft
+from sgpo_cli.recipe.only_judge import only_judge
+from sgpo_cli.recipe.schema import Model, Recipe
+
+_GIB = 2**30
+_PROCESS_GIB = {True: 1.2, False: 0.7}  # with an accelerator: its context and libraries' work space; else Python's own
+_VLLM_SHARE = 0.3  # TRL's vllm_gpu_memory_utilization, unless the recipe says otherwise
+
+
+def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
+    """`seconds [lo, hi]`, `memory_gib` of the largest process and its parts under `memory`, `tokens`, `disk_gib`,
+    `judge_calls`, and the basis; null with a `reason` when the model's size is unknown."""
+    machine = machine_of(recipe.launch)
+    if kind == "report":
+        return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": basis(machine)}
+    alone = only_judge(recipe)
+    if alone and (recipe.judge is None or recipe.judge.train is None):
+        return {"seconds": None, "memory_gib": None, "judge_calls": 0, "reason": "it depends on the rows to be read"}
+    shape = learned_shape(recipe) if alone or kind == "judge_train" else policy_shape(recipe)
+    judging = judge_cost(recipe, kind, problem_tokens=problem_tokens(recipe))
+    if shape is None:
+        reason = "the model's config.json is not on this machine: its size is unknown"
+        return {"seconds": None, "memory_gib": None, **judging, "reason": reason}
+    weights = weights_of(_model(recipe, kind), shape, accelerator=machine.accelerator)
+    work = work_of(recipe, kind)
+    everyone = recipe.launch.processes * recipe.launch.nodes if kind in {"train", "warmup"} else 1
+    engine = recipe.generation.engine if kind == "train" else "transformers"
+    span = seconds(
+        work, shape, weights, machine, workers=everyone, engine=engine, checkpointing=checkpointed(recipe, machine)
+    )
+    parts = parts_of(recipe, kind, shape, weights, machine)
+    sampled = work.sampled
+    return {
+        "seconds": [round(span[0], 1), round(span[1], 1)],
+        "memory_gib": round(parts.peak / _GIB, 1),
+        "memory": {
+            "parts": {name: round(size / _GIB, 3) for name, size in parts.at_peak().items()},
+            "device": machine.name,
+            "has_gib": round(machine.memory_gib, 1),
+            "fits": parts.peak / _GIB <= machine.memory_gib,
+        },
+        "tokens": {"sampled": sampled[0], "sampled_at_most": sampled[1], "trained": int(work.trained)},
+        "disk_gib": round(disk_gib(recipe, kind, weights), 1),
+        **judging,
+        "parameters": weights.total,
+        "trained_parameters": weights.trained if kind in {"train", "warmup", "judge_train"} else 0,
+        "basis": basis(machine),
+    }
+
+
+def basis(machine: Machine) -> str:
+    """How good the estimates are, and for which hardware they were made."""
+    if machine.device is None:
+        return f"for {machine.name}: memory within a fifth of what was measured, times within a factor of 3"
+    where = f"this machine's {machine.name}" if machine.here else f"{machine.name} (launch.device)"
+    return f"for {where}, from data sheets: never measured on one by us; times may be off by 2.5 either way"
+
+
+def checkpointed(recipe: Recipe, machine: Machine) -> bool:
+    """Whether activations are computed again in the backward pass: the default on an accelerator."""
+    return bool(recipe.trainer.trl.get("gradient_checkpointing", machine.accelerator))
+
+
+def _model(recipe: Recipe, kind: str) -> Model:
+    """The model that a stage holds: adapters are trained by RL only."""
+    model = recipe.model
+    if kind == "train" or model.lora is None:
+        return model
+    return Model(path=model.path, scratch=model.scratch, dtype="float32" if kind == "judge_train" else model.dtype)
+
+
+def parts_of(recipe: Recipe, kind: str, shape: Shape, weights: Weights, machine: Machine) -> memory.Parts:
+    """The memory of the stage's largest process."""
+    steady = {"process": _PROCESS_GIB[machine.accelerator] * _GIB}
+    if kind in {"judge", "train"}:
+        steady["judge"] = judge_memory_gib(recipe) * _GIB
+    if kind == "train":
+        return _training(recipe, shape, weights, machine, steady)
+    if kind in {"warmup", "judge_train"}:
+        batch, length = _taught(recipe, kind)
+        steady |= memory.held_for_training(weights, memory.Sharding())
+        return memory.Parts(steady, _learning(shape, weights, memory.Sharding(), batch, length, False, 1))
+    steady["weights"] = weights.bytes
+    if only_judge(recipe):
+        return memory.Parts(steady)
+    work = work_of(recipe, kind)
+    return memory.Parts(
+        steady, {"sampling": memory.sampling(shape, work.at_once, work.prompt, work.longest, weights.width)}
+    )
+
+
+def _taught(recipe: Recipe, kind: str) -> tuple[int, int]:
+    """(rows, tokens) of a batch of supervised training."""
+    train = recipe.judge.train if recipe.judge is not None else None
+    if kind == "judge_train" and train is not None:
+        return max(1, min(train.batch_size * train.max_length, 16384) // train.max_length), train.max_length
+    warmup = recipe.warmup
+    if isinstance(warmup, WarmupSft):
+        return warmup.batch_size, min(row_tokens(recipe), warmup.max_length)
+    return 1, row_tokens(recipe)
+
+
+def _training(
+    recipe: Recipe, shape: Shape, weights: Weights, machine: Machine, steady: dict[str, float]
+) -> memory.Parts:
+    launch, trainer = recipe.launch, recipe.trainer
+    shards = memory.sharding(launch.strategy, launch.processes * launch.nodes)
+    steady |= memory.held_for_training(weights, shards)
+    if trainer.trl.get("beta", 0.0) and weights.trained == weights.total:
+        steady["reference model"] = weights.total * weights.width / shards.weights
+    rows = rows_at_once(recipe)
+    share = max(1, rows // trainer.updates_per_step)
+    micro = min(trainer.micro_batch or share, share)
+    length = row_tokens(recipe)
+    phases = _learning(shape, weights, shards, micro, length, checkpointed(recipe, machine), share // micro)
+    if shards.weights > 1:
+        # Layers are gathered for their turn: two at a time, in the type they are computed in.
+        steady["gathered layers"] = 2 * weights.total / shape.layers * weights.width
+    if recipe.offline is not None:
+        return memory.Parts(steady, phases)
+    if recipe.generation.engine == "vllm":
+        share_of_device = float(trainer.trl.get("vllm_gpu_memory_utilization", _VLLM_SHARE))
+        steady["vLLM"] = share_of_device * machine.memory_gib * _GIB
+    elif recipe.generation.engine == "transformers":
+        prompt = length - trainer.max_completion_length
+        phases["sampling"] = memory.sampling(shape, rows, prompt, trainer.max_completion_length, weights.width)
+        if not machine.accelerator:
+            steady["allocator"] = memory.HOLES * memory.cache(shape, rows, length, weights.width)
+        if shards.weights > 1:
+            phases["sampling"]["weights gathered to sample"] = float(weights.total * weights.width)
+    return memory.Parts(steady, phases)
+
+
+def _learning(
+    shape: Shape,
+    weights: Weights,
+    shards: memory.Sharding,
+    micro: int,
+    length: int,
+    checkpointing: bool,
+    accumulated: int,
+) -> dict[str, dict[str, float]]:
+    """Forward and backward of one micro-batch, with earlier ones' gradients beside it, and the optimizer's step."""
+    tokens = micro * length
+    whole = memory.gradients(weights, shards)
+    return {
+        "backward": {
+            "activations": memory.backbone_activations(
+                shape, micro, length, weights.width, checkpointing=checkpointing
+            ),
+            "logits": memory.head(shape, tokens, weights.width, trained=weights.trained == weights.total),
+            "gradients": whole if accumulated > 1 else 0.0,
+        },
+        "step": {"gradients": whole},
+    }
+
+
+def disk_gib(recipe: Recipe, kind: str, weights: Weights) -> float:
+    """What a stage leaves: its policy, and in training the checkpoints that are kept, with one more while it is
+    written."""
+    model = weights.total * weights.width
+    if kind in {"warmup", "judge_train"}:
+        return (model + 3 * model) / _GIB
+    if kind != "train":
+        return 0.0
+    best = 1 if recipe.data.heldout and recipe.trainer.eval_every else 0
+    if weights.trained == weights.total:
+        checkpoint = model + 2 * weights.trained * weights.trained_width
+    else:
+        checkpoint = 3 * weights.trained * weights.trained_width
+    return float((1 + best) * model + (recipe.trainer.keep + 1) * checkpoint) / _GIB
