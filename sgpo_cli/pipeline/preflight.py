@@ -15,6 +15,7 @@ from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.rules.generation import SERVE, VLLM_FIX, missing_engine
 from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
 from sgpo_cli.recipe.rules.model import missing_for_adapters
+from sgpo_cli.recipe.rules.outside import missing_trackers
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths
 from sgpo_cli.training.problems import Problems, load_problems
@@ -36,7 +37,9 @@ _NAMED = 3
 
 
 def check_engine(recipe: Recipe) -> None:
-    """`UserError` when what is to generate, to shard or to adapt is not installed."""
+    """`UserError` when what is to generate, to shard, to adapt or to be told of the run is not installed."""
+    for at, what, fix in missing_trackers(recipe.track):
+        raise UserError(what, where=at, fix=fix)
     lora = recipe.model.lora
     for at, what, fix in missing_for_adapters(lora) if lora is not None else []:
         raise UserError(what, where=at, fix=fix)

@@ -60,12 +60,23 @@ def test_the_newest_run_is_exported_whole_and_merged(adapted: Path) -> None:
     assert sorted(told["files"]) == sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     there = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "README.md"}
     assert there | {"sgpo_recipe.yaml", "eval/hops.json"} <= set(told["files"])
+    assert str(adapted) not in "".join(path.read_text() for path in out.rglob("*.[jym]*") if path.is_file())
     assert not any("lora" in path.name or "adapter" in path.name for path in out.iterdir())
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(str(out))
     ids = AutoTokenizer.from_pretrained(str(out))("e1 r0", return_tensors="pt")["input_ids"]
     assert model.generate(ids, max_new_tokens=2, do_sample=False).shape == (1, ids.shape[1] + 2)
+
+
+def test_adapters_share_the_warm_up_of_all_weights(adapted: Path) -> None:
+    shared = [path.name for path in (adapted / "runs/.shared").iterdir() if path.is_dir()]
+    assert len(shared) == 1, "made once, for the run that trains all weights and for the one that does not"
+    plans = [
+        json.loads((adapted / f"runs/{name}/plan.json").read_text())["stages"] for name in ("tiny_sgpo", "adapted")
+    ]
+    one, two = ({stage["name"]: stage["fingerprint"] for stage in plan} for plan in plans)
+    assert one["warmup"] == two["warmup"] and one["judge"] == two["judge"] and one["train"] != two["train"]
 
 
 def test_the_export_measures_as_the_run_did(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,8 @@ def _fill(beside: Path, run: RunDir, recipe: Recipe, source: Path, *, adapter: b
         write_json(beside / "adapter_config.json", {**config, **base})
     shutil.copy2(run.recipe, beside / EXPORTED_RECIPE)
     for summary in run.summaries():
-        write_json(beside / "eval" / f"{summary['bench']}.json", summary)
+        # Where the policy lay on this disk is of no use to others.
+        write_json(beside / "eval" / f"{summary['bench']}.json", {**summary, "model": run.name})
 
 
 def _notes(recipe: Recipe) -> list[str]:
