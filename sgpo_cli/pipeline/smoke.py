@@ -21,7 +21,7 @@ from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.trl import TUNED
-from sgpo_cli.recipe.schema import Launch, Recipe, Scratch
+from sgpo_cli.recipe.schema import Generation, Launch, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import SMOKE, runs_root
 
@@ -129,7 +129,7 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
         told["launch"] = here
         changes.append("launch: one local process")
     if recipe.generation.engine != "transformers":
-        told["generation"].update(engine="transformers", server=None)
+        told["generation"].update(engine="transformers", server=None, server_timeout=Generation().server_timeout)
         # What only vLLM reads has no place without it.
         trainer["trl"] = {name: value for name, value in recipe.trainer.trl.items() if name not in TUNED}
         changes.append(f"generation: transformers, not {recipe.generation.engine}")

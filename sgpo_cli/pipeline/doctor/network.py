@@ -11,6 +11,7 @@ from pathlib import Path
 from sgpo_cli.pipeline.doctor.finding import Finding
 from sgpo_cli.pipeline.judge_cost import judge_warnings, language_models
 from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.rules.generation import SERVE
 from sgpo_cli.recipe.schema import Recipe
 
 _TIMEOUT_S = 6.0
@@ -80,8 +81,7 @@ def sampler(recipe: Recipe) -> list[Finding]:
     answer = _status(f"{server.rstrip('/')}/health")
     if answer == 200:
         return [Finding("vLLM server", "ok", f"{server} answers")]
-    fix = "start it first: the command is in TRL's and vLLM's documentation, and in the comments of qwen32b_sgpo"
-    return [Finding("vLLM server", "error", f"generation.server {server}: {answer}", fix)]
+    return [Finding("vLLM server", "error", f"generation.server {server}: {answer}", SERVE)]
 
 
 def judges(recipe: Recipe, *, online: bool) -> list[Finding]:

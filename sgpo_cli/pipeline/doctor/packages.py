@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 
 from sgpo_cli.pipeline.doctor.finding import Finding
-from sgpo_cli.recipe.lineups import LINEUPS, Lineup, covers
+from sgpo_cli.recipe.lineups import LINEUPS, Lineup, covers, installed_version
 from sgpo_cli.recipe.rules.generation import VLLM_FIX
 from sgpo_cli.recipe.schema import Recipe
 
@@ -26,13 +25,8 @@ def python() -> Finding:
 
 def installed() -> dict[str, str]:
     """Name -> version of the packages of a line-up that are installed."""
-    found = {}
-    for name in NAMES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: installed_version(name) for name in NAMES}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def lineup(there: Mapping[str, str]) -> list[Finding]:
@@ -67,8 +61,13 @@ def wanted_by(recipe: Recipe, there: Mapping[str, str]) -> list[Finding]:
     lora, launch = recipe.model.lora, recipe.launch
     needs = [
         ("vllm", recipe.generation.engine != "transformers" and recipe.offline is None, "generation.engine", VLLM_FIX),
-        ("peft", lora is not None, "model.lora", "pip install peft"),
-        ("bitsandbytes", lora is not None and lora.quantize is not None, "model.lora.quantize", None),
+        ("peft", lora is not None, "model.lora", "pip install 'sgpo-cli[lora]'"),
+        (
+            "bitsandbytes",
+            lora is not None and lora.quantize is not None,
+            "model.lora.quantize",
+            "pip install 'sgpo-cli[qlora]'",
+        ),
         ("deepspeed", launch.strategy.startswith("zero"), f"launch.strategy {launch.strategy}", None),
     ]
     return [
@@ -79,8 +78,4 @@ def wanted_by(recipe: Recipe, there: Mapping[str, str]) -> list[Finding]:
 
 
 def _is_installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return installed_version(name) is not None
