@@ -46,7 +46,7 @@ FREE = ("rescue.trust.labels=0",)
 WAYS = {"full weight": FULL, "weighed, label-free": FREE, "weighed, with labels": ()}
 # In the order in which they are run.
 WANTED = (
-    ("weighed, with labels", ("flip20", "random", "flip40", "hops_oracle", "invert")),
+    ("weighed, with labels", ("flip20", "random", "flip40", "hops_oracle", "invert", "flip30")),
     ("weighed, label-free", ("flip20", "random", "flip40", "invert", "hops_oracle")),
     ("full weight", ("random", "flip40", "flip20", "flip30", "invert", "replace40")),
     ("weighed, label-free", ("replace40", "constant")),

@@ -15,6 +15,9 @@ def show_plan(
     online: Annotated[
         bool, typer.Option("--online", help="Ask the judge's servers whether they serve its model.")
     ] = False,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Print a Slurm script for the recipe, and nothing else.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a recipe would do and cost; nothing is run.
@@ -33,6 +36,7 @@ def show_plan(
     from sgpo_cli.pipeline.plan import compile_recipe
     from sgpo_cli.pipeline.preflight import PLAN_BYTES, check_local_data
     from sgpo_cli.pipeline.preview import begins_twice, first_row, preview
+    from sgpo_cli.pipeline.slurm import slurm_script
     from sgpo_cli.recipe.load import load_recipe
     from sgpo_cli.recipe.only_judge import only_judge
 
@@ -43,6 +47,11 @@ def show_plan(
     document = plan_json(plan)
     found = [conflict_with_run(plan), *odd, *too_large(loaded.recipe, [stage.kind for stage in plan.stages])]
     found += judge_warnings(loaded.recipe, online=online)
+    line = ["sgpo", "train", recipe, *(overrides or [])]
+    document["slurm"] = slurm_script(loaded.recipe, document["stages"], line) if slurm else None
+    if slurm and not as_json:
+        screen.out.print(document["slurm"], markup=False, highlight=False, soft_wrap=True, end="")
+        return
     document["prompt"] = document["guidance"] = None
     if not only_judge(loaded.recipe):
         row = first_row(loaded.recipe)

@@ -12,7 +12,18 @@ import psutil
 
 import sgpo_cli
 
-_PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "tokenizers", "math-verify", "vllm", "omegaconf")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+    "math-verify",
+    "vllm",
+    "omegaconf",
+    "peft",
+)
 
 
 def environment() -> dict[str, Any]:

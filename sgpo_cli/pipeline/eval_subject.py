@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.pipeline.export import EXPORTED_RECIPE
 from sgpo_cli.pipeline.fingerprint import content_hash, local_content
 from sgpo_cli.recipe.load import load_recipe
 from sgpo_cli.recipe.schema import Benchmark, Model, Recipe
@@ -61,17 +62,30 @@ def subject_of(request: EvalRequest) -> Subject:
     run = _as_run(request.model)
     if run is not None:
         return _of_run(run, request)
+    folder = Path(request.model)
     model = Model(path=request.model, chat=request.chat, chat_template=request.chat_template)
     recipe = Recipe(name="eval", seed=request.seed, model=model, benchmarks=request.benchmarks)
-    folder = Path(request.model)
+    exported = folder / EXPORTED_RECIPE
+    as_trained = exported.is_file() and request.chat is None and request.chat_template is None
+    if as_trained:
+        recipe = _of_export(exported, request)
     path = str(folder.absolute()) if folder.exists() else request.model
     weights = local_content(str(folder / "config.json")) if folder.is_dir() else None
     sizes = {f.name: [f.stat().st_size, f.stat().st_mtime_ns] for f in sorted(folder.glob("*.safetensors"))}
     identity: dict[str, Any] = {"path": path, "config": weights, "weights": sizes}
-    if request.chat is not None or request.chat_template is not None:
+    if as_trained:
+        identity["asked"] = content_hash(exported)
+    elif request.chat is not None or request.chat_template is not None:
         template = request.chat_template
         identity["asked"] = [request.chat, template and content_hash(Path(template))]
     return Subject(recipe, path, identity)
+
+
+def _of_export(path: Path, request: EvalRequest) -> Recipe:
+    """The recipe of an exported policy, asked as its run asked; its chat template is its tokenizer's by now."""
+    told = load_recipe(path, check=False).recipe
+    model = replace(told.model, path=str(path.parent), scratch=None, revision=None, chat_template=None, lora=None)
+    return replace(told, model=model, seed=request.seed, benchmarks=request.benchmarks)
 
 
 def _of_run(run: RunDir, request: EvalRequest) -> Subject:

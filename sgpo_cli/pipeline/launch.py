@@ -19,7 +19,7 @@ from sgpo_cli.errors import Interrupted, RunFailed, SgpoError, UserError
 from sgpo_cli.pipeline.commands import stage_command
 from sgpo_cli.pipeline.machines import ALONE, place_of
 from sgpo_cli.recipe.schema import Launch
-from sgpo_cli.runs import stops
+from sgpo_cli.runs import ranks, stops
 from sgpo_cli.runs.events import Event, EventTail
 from sgpo_cli.runs.files import read_json, writing
 from sgpo_cli.runs.locks import PARENT_VARIABLE, parent_token
@@ -52,6 +52,8 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
     tail = EventTail(stage.events, at_end=True)
     place = ALONE if alone else place_of(launch)
     told = stage.log if place.first else stage.path / f"log-{place.rank}.txt"
+    if place.first:
+        ranks.forget(stage.path)
     with writing(told), told.open("ab") as log:
         child = subprocess.Popen(
             stage_command(stage, launch, alone=alone),
@@ -67,6 +69,8 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
         while child.poll() is None:
             for event in tail.read():
                 on_event(event)
+            if not alone and (gone := ranks.dead_ranks(stage.path)):
+                raise _rank_died(stage, gone)
             if stops.stop_asked() and not told_to_stop:
                 child.send_signal(signal.SIGTERM)
                 told_to_stop = True
@@ -102,6 +106,16 @@ def _environment(launch: Launch, alone: bool) -> dict[str, str]:
 
 def _has_accelerator() -> bool:
     return Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
+
+
+def _rank_died(stage: StageDir, gone: list[tuple[int, int]]) -> SgpoError:
+    """The others would wait for it until a collective gives up: the caller ends them."""
+    names = " and ".join(f"rank {rank} (process {pid})" for rank, pid in gone)
+    return RunFailed(
+        f"{names} of stage {stage.path.name} was killed: most often the machine ran out of memory; "
+        "the other ranks were ended",
+        fix=f"see {stage.log}; the same command goes on from the last checkpoint",
+    )
 
 
 def _failure(stage: StageDir, code: int) -> SgpoError:

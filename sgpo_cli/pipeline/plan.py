@@ -20,6 +20,7 @@ from sgpo_cli.recipe.load import LoadedRecipe
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs.rundir import RunDir, StageDir, runs_root
+from sgpo_cli.stages.engines import eval_engine
 
 Status = Literal["run", "skip", "resume"]
 
@@ -106,7 +107,11 @@ class _Compiler:
         self.run = run
         self.root = root
         self.data = {**self.resolved["data"], "content": local_content(self.recipe.data.source)}
-        self.model = {**self.resolved["model"], "content": model_identity(self.recipe.model.path)}
+        told = {**self.resolved["model"], "content": model_identity(self.recipe.model.path)}
+        lora = told.pop("lora")
+        # Adapters are trained by RL alone: recipes with and without them share their warm-up and its judge's measure.
+        self.model = told
+        self.trained = told if lora is None else {**told, "lora": lora}
 
     def stages(self) -> list[PlannedStage]:
         planned: list[PlannedStage] = []
@@ -232,7 +237,7 @@ class _Compiler:
 
     def _train(self, policy: str, made_by: str, before: list[PlannedStage]) -> PlannedStage:
         keys = ("seed", "reward", "judge", "rescue", "guidance", "trainer", "generation")
-        config = {"model": self.model, "data": self.data, **{k: self.resolved[k] for k in keys}}
+        config = {"model": self.trained, "data": self.data, **{k: self.resolved[k] for k in keys}}
         if self.recipe.judge is not None:
             # The floor decides whether training begins, not what it does.
             config["judge"] = {k: v for k, v in self.resolved["judge"].items() if k in {"max_abstained", "then"}}
@@ -268,6 +273,8 @@ class _Compiler:
             for bench, use in zip(self.resolved["benchmarks"], self.recipe.benchmarks, strict=True)
         ]
         config = {"benchmarks": benches, "seed": self.recipe.seed, "model": self.model, "hops": self.data["hops"]}
+        if (engine := eval_engine(self.recipe.generation.engine)) != "transformers":
+            config["engine"] = engine
         policy = train.outputs["policy"]
         names = [load_eval_card(use.card).name for use in self.recipe.benchmarks]
         outputs = {name: str(self.run.stage("eval").path / name / "summary.json") for name in names}

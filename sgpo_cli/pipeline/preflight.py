@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.request import urlopen
 
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import Mistake, UserError
@@ -11,9 +12,10 @@ from sgpo_cli.judging.split import split_spans
 from sgpo_cli.methods.guidance.cut import Cut
 from sgpo_cli.pipeline.architecture import on_accelerator
 from sgpo_cli.recipe.guidance import Guided
-from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
+from sgpo_cli.recipe.rules.generation import SERVE, VLLM_FIX, missing_engine
 from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
 from sgpo_cli.recipe.rules.model import missing_for_adapters
+from sgpo_cli.recipe.rules.outside import missing_trackers
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths
 from sgpo_cli.training.problems import Problems, load_problems
@@ -27,12 +29,17 @@ PLAN_BYTES = 20_000_000
 TRACES = 500
 """Rows whose solutions are read for guidance; a stage reads all of them."""
 
+_SERVER_S = 5.0
+"""Seconds that a server for rollouts may take to say that it is well."""
+
 _NAMED = 3
 """Rows that a message names; the others are counted."""
 
 
 def check_engine(recipe: Recipe) -> None:
-    """`UserError` when what is to generate, to shard or to adapt is not installed."""
+    """`UserError` when what is to generate, to shard, to adapt or to be told of the run is not installed."""
+    for at, what, fix in missing_trackers(recipe.track):
+        raise UserError(what, where=at, fix=fix)
     lora = recipe.model.lora
     for at, what, fix in missing_for_adapters(lora) if lora is not None else []:
         raise UserError(what, where=at, fix=fix)
@@ -47,6 +54,17 @@ def check_engine(recipe: Recipe) -> None:
         raise UserError(sharding, where="launch.strategy", fix=DEEPSPEED_FIX)
     if (missing := missing_engine(recipe.generation)) is not None:
         raise UserError(missing, where="generation.engine", fix=VLLM_FIX)
+    if recipe.generation.server is not None and (silent := _silent(recipe.generation.server)) is not None:
+        raise UserError(silent, where="generation.server", fix=SERVE)
+
+
+def _silent(server: str) -> str | None:
+    """Why a server for rollouts cannot be used; None when it answers. Found before the warm-up is paid for."""
+    try:
+        with urlopen(f"{server.rstrip('/')}/health", timeout=_SERVER_S) as answer:
+            return None if answer.status < 400 else f"{server} answers with status {answer.status}"
+    except (OSError, ValueError) as problem:
+        return f"nothing answers at {server}: {problem}"
 
 
 def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mistake]:

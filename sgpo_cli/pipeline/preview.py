@@ -9,7 +9,8 @@ from typing import Any
 from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.architecture import cached_file
-from sgpo_cli.pipeline.special import special_of, texts_of
+from sgpo_cli.pipeline.special import special_of
+from sgpo_cli.pipeline.template import TemplateRefused, render, special_tokens
 from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.schema import Recipe
 
@@ -101,22 +102,11 @@ def template_of(recipe: Recipe) -> str | None:
 
 
 def _render(template: str, recipe: Recipe, text: str) -> str:
-    from jinja2 import TemplateError
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
     system = recipe.model.system_prompt
     messages = [{"role": "user", "content": text}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    # The sandbox and its settings are those that transformers renders with: a template is somebody's code.
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    environment.globals["raise_exception"] = refuse
     try:
-        special = texts_of(recipe.model.path)
-        return environment.from_string(template).render(messages=messages, add_generation_prompt=True, **special)
-    except TemplateError as problem:
+        return render(template, messages, special=special_tokens(recipe.model.path))
+    except TemplateRefused as problem:
         return f"(the chat template refuses these messages: {problem})"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.architecture import cached_file
+from sgpo_cli.pipeline.template import config_of, token_text
 from sgpo_cli.recipe.schema import Recipe
 
 
@@ -60,28 +60,11 @@ def special_in(path: str) -> Special | None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(file))
-    config = _json(path, "tokenizer_config.json")
-    eos = _token(config.get("eos_token"))
-    named = _json(path, "generation_config.json").get("eos_token_id")
+    config = config_of(path, "tokenizer_config.json")
+    eos = token_text(config.get("eos_token"))
+    named = config_of(path, "generation_config.json").get("eos_token_id")
     told = [tokenizer.token_to_id(eos) if eos is not None else None, *(named if isinstance(named, list) else [named])]
     ids = sorted({one for one in told if isinstance(one, int)})
-    return Special(_token(config.get("bos_token")), [{"id": one, "token": tokenizer.id_to_token(one)} for one in ids])
-
-
-def texts_of(path: str | None) -> dict[str, str]:
-    """What chat templates are rendered with beside the messages: `bos_token`, `eos_token` and the like."""
-    config = {} if path is None else _json(path, "tokenizer_config.json")
-    told = {name: _token(value) for name, value in config.items() if name.endswith("_token")}
-    return {name: text for name, text in told.items() if text is not None}
-
-
-def _json(path: str, name: str) -> dict[str, Any]:
-    file = cached_file(path, name)
-    found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _token(told: Any) -> str | None:
-    """A special token as configs write it: text, or an object with its text."""
-    text = told.get("content") if isinstance(told, dict) else told
-    return text if isinstance(text, str) else None
+    return Special(
+        token_text(config.get("bos_token")), [{"id": one, "token": tokenizer.id_to_token(one)} for one in ids]
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sgpo_cli.errors import RunFailed, SgpoError, UserError
 from sgpo_cli.runs.files import write_json
+from sgpo_cli.runs.ranks import announced
 from sgpo_cli.runs.rundir import EXPECTED
 from sgpo_cli.stages.context import StageContext, open_stage, rank
 
@@ -42,7 +43,8 @@ def run_stage(path: Path) -> None:
     try:
         _check_processes()
         work: Callable[[StageContext], dict[str, Any]] = import_module(KINDS[context.kind]).run
-        outputs = work(context)
+        with announced(path):
+            outputs = work(context)
     except (Exception, SystemExit) as problem:
         failure = _as_error(problem)
         if rank() == 0:

@@ -6,6 +6,9 @@ LoRA: Hu et al., arXiv 2106.09685; on quantized weights (QLoRA): Dettmers et al.
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,42 +130,82 @@ def save_adapter(model: Any, folder: Path) -> None:
 class SamplerWatch(TrainerCallback):
     """Stops a run whose sampler does not see what the adapters learn.
 
-    A rollout engine that goes on sampling from the base model gives a run that looks healthy and learns nothing. After
-    the first update that moved the adapters, the sampler's log-probabilities of a fixed text must have changed.
+    A rollout engine that goes on sampling from the base model gives a run that looks healthy and learns nothing. Once
+    an update has moved the adapters so far that the policy answers a fixed prompt otherwise, so must its sampler.
     """
 
-    def __init__(self, logprobs: Any) -> None:
-        """`logprobs()`: the sampler's log-probabilities of a fixed text, (T,)."""
-        self._logprobs = logprobs
-        self._before: torch.Tensor | None = None
+    def __init__(self, model: Callable[[], Any], ids: list[int]) -> None:
+        """`model()`: the policy with its adapters, out of any wrapper; `ids`: the prompt."""
+        self._model = model
+        self._ids = ids
+        self._policy: torch.Tensor | None = None
+        self._sampler: torch.Tensor | None = None
         self.seen = False
         """Whether the check was made."""
 
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if not self.seen and self._before is None:
-            self._before = self._logprobs()
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._policy, self._sampler = self._look()
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
     ) -> None:
-        if self.seen or self._before is None or not logs or "grad_norm" not in logs:
+        if self.seen or self._policy is None or self._sampler is None or not _updated(logs or {}):
             return
-        if not float(logs["grad_norm"]) or not float(logs.get("learning_rate") or 0.0):
-            return
+        policy, sampler = self._look()
+        if torch.equal(self._policy, policy):
+            return  # too small an update for these numbers' precision: the next ones are looked at
         self.seen = True
-        if torch.equal(self._before, self._logprobs()):
+        if not has_moved(self._model()) or torch.equal(self._sampler, sampler):
             raise RunFailed(
                 f"update {state.global_step} trained the adapters, and what samples the rollouts did not change",
-                fix="rollouts come from the base model: check generation.engine and the versions of trl, peft and vllm",
+                fix="rollouts come from the base model: check the versions of trl, peft and transformers",
             )
+
+    def _look(self) -> tuple[torch.Tensor, torch.Tensor]:
+        model = self._model()
+        return next_logprobs(model, self._ids), sampler_logprobs(model, self._ids)
+
+
+def _updated(logs: Mapping[str, Any]) -> bool:
+    """Whether these are the figures of an update that changed weights; one in float16 that overflowed is skipped."""
+    norm = float(logs.get("grad_norm") or 0.0)
+    return math.isfinite(norm) and norm > 0 and float(logs.get("learning_rate") or 0.0) > 0
+
+
+def has_moved(model: Any) -> bool:
+    """Whether any adapter's product is not zero: the second matrices (lora_B) all begin at zero."""
+    return any(bool(value.any()) for name, value in model.named_parameters() if ".lora_B." in name)
 
 
 @torch.no_grad()
-def text_logprobs(model: Any, ids: list[int]) -> torch.Tensor:
-    """Log-probabilities (T - 1,) that a model in evaluation mode gives each token of `ids` behind those before it."""
+def next_logprobs(model: Any, ids: list[int]) -> torch.Tensor:
+    """Log-probabilities (V,) of the token behind `ids`, as a forward pass in evaluation mode gives them."""
+    with _evaluating(model):
+        logits = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1]
+    return logits.float().log_softmax(-1).cpu()
+
+
+@torch.no_grad()
+def sampler_logprobs(model: Any, ids: list[int]) -> torch.Tensor:
+    """The same (V,), as `generate` gives them, by which transformers samples rollouts."""
+    tokens = torch.tensor([ids], device=model.device)
+    with _evaluating(model):
+        made = model.generate(
+            input_ids=tokens,
+            attention_mask=torch.ones_like(tokens),
+            max_new_tokens=1,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    return made.logits[0][0].float().log_softmax(-1).cpu()
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
     training = model.training
     model.eval()
-    tokens = torch.tensor([ids], device=model.device)
-    logits = model(input_ids=tokens).logits[0, :-1].float()
-    model.train(training)
-    return logits.log_softmax(-1).gather(1, tokens[0, 1:, None])[:, 0].cpu()
+    try:
+        yield
+    finally:
+        model.train(training)

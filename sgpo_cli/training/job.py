@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import set_seed
 
 from sgpo_cli.errors import Interrupted
@@ -24,7 +23,7 @@ from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.events import EventWriter
 from sgpo_cli.runs.rundir import StageDir
-from sgpo_cli.training.adapters import SamplerWatch, is_adapted, lora_config, merged, save_adapter, text_logprobs
+from sgpo_cli.training.adapters import SamplerWatch, is_adapted, lora_config, merged, save_adapter
 from sgpo_cli.training.checkpoints import Position, newest, remove_incomplete, saving
 from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
@@ -32,16 +31,19 @@ from sgpo_cli.training.inputs import Graders, as_dataset, steps_right_of
 from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
+from sgpo_cli.training.peak import peak_gib
 from sgpo_cli.training.problems import load_problems, reorder
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
 from sgpo_cli.training.rewards import build_rewards
 from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.stored import read_groups, rows_of
+from sgpo_cli.training.tracking import Tracking
 from sgpo_cli.training.trainer import SgpoTrainer
+from sgpo_cli.training.trl_compat import gathered
 
 _WATCHED = 64
-"""Tokens of the text on which the sampler of an adapted policy is watched."""
+"""Tokens of the prompt on which the sampler of an adapted policy is watched."""
 
 
 def run_train(
@@ -63,7 +65,7 @@ def run_train(
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
-        `best_accuracy`, `seconds`.
+        `best_accuracy`, `peak_gib` (of the largest process), `seconds`.
 
     Raises:
         UserError: data, settings or functions of the user's that cannot work.
@@ -127,6 +129,8 @@ class _Run:
             cut_back(stage, self.position.step if self.position else 0)
         self.ledger = Ledger(stage, events, recipe.trainer.steps, writes=self.writes)
         stack.callback(self.ledger.close)
+        self.tracking = Tracking(recipe.track, stage, recipe.name, writes=self.writes)
+        stack.callback(self.tracking.close)
         abstentions = recipe.judge
         prompts = self._prompts()
         self.guide = self._guide(prompts)
@@ -152,8 +156,9 @@ class _Run:
         self.refresher = self._refresher(judge, teacher)
         self.recorder = self._recorder()
         self.trainer.add_callback(self.recorder)
-        if adapters is not None:
-            self.trainer.add_callback(SamplerWatch(self._sampler_logprobs))
+        done = self.position.step if self.position else 0
+        self.tracking.attach(self.trainer, steps=done, updates=done * updates_per_step(recipe))
+        self._watch_sampler()
         silence_printing(self.trainer)
 
     @property
@@ -177,6 +182,7 @@ class _Run:
             "best_accuracy": self.recorder.best,
             "steps": self.recipe.trainer.steps,
             "heldout": self.recorder.last,
+            "peak_gib": max(gathered([peak_gib()])),
         }
 
     def _guide(self, prompts: list[Prompt]) -> Guide | None:
@@ -225,11 +231,14 @@ class _Run:
         set_seed(self.recipe.seed)
         return lora_config(self.recipe.model.lora, self.model)
 
-    def _sampler_logprobs(self) -> torch.Tensor:
-        """Of the first problem's prompt, under the weights that rollouts are sampled from."""
-        text = fill(self.recipe.data.prompt, self.problems.rows[0].problem)
-        ids = self.tokenizer(text)["input_ids"][:_WATCHED]
-        return text_logprobs(self.trainer.accelerator.unwrap_model(self.trainer.model), ids)
+    def _watch_sampler(self) -> None:
+        """On the first problem's prompt. Under vLLM the sampler is not this model: TRL's own
+        `sampling/sampling_logp_difference` tells of a sampler left behind there."""
+        if self.recipe.model.lora is None or self.recipe.generation.engine != "transformers":
+            return
+        ids = self.tokenizer(fill(self.recipe.data.prompt, self.problems.rows[0].problem))["input_ids"][:_WATCHED]
+        trainer = self.trainer
+        trainer.add_callback(SamplerWatch(lambda: trainer.accelerator.unwrap_model(trainer.model), ids))
 
     def _prompts(self) -> list[Prompt]:
         """The rows' prompts, looked at before the first step: too long ones are an error, or told."""
@@ -284,6 +293,7 @@ class _Run:
             guidance=self.guide.save if self.guide is not None else None,
             trust=self.trainer.trial.save if self.trainer.trial is not None else None,
             refresh=self.refresher.after if self.refresher is not None else None,
+            track=self.tracking.send,
         )
 
     def _measure(self) -> Measured:

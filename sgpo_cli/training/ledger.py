@@ -75,8 +75,8 @@ class Ledger:
 
     def close_step(
         self, *, seconds: float, heldout: dict[str, Any] | None, heldout_start: dict[str, Any] | None
-    ) -> None:
-        """Writes the step's row and tells the world; `heldout_start` is the measurement before step 1."""
+    ) -> dict[str, Any]:
+        """Writes the step's row, tells the world and returns it; `heldout_start` is the measurement before step 1."""
         assert self.batch is not None
         row = metrics_row(self.batch, self.updates, seconds=seconds, heldout=heldout, heldout_start=heldout_start)
         if self._metrics is not None:
@@ -103,6 +103,7 @@ class Ledger:
         self._watch_trust()
         self.events.emit("metrics", step=step, total=self.total, **{key: row[key] for key in told})
         self.events.emit("progress", step=step, total=self.total)
+        return row
 
     def _watch_guidance(self, row: Mapping[str, Any]) -> None:
         """Says once when a length that only multiplies has rounded to nothing for some steps: it seldom comes back."""

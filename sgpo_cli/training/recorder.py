@@ -42,10 +42,11 @@ class Recorder(TrainerCallback):
         guidance: Callable[[], dict[str, Any]] | None = None,
         trust: Callable[[], dict[str, Any]] | None = None,
         refresh: Callable[[int], None] | None = None,
+        track: Callable[[Measured], None] | None = None,
     ) -> None:
         """`wait` is a barrier over the ranks; `position` is that of the checkpoint resumed from; `guidance` gives the
         state of the guidance schedule, `trust` the judge's standing; `refresh` is called at the end of every step but
-        the last."""
+        the last, `track` with every row of metrics.jsonl."""
         self.ledger = ledger
         self.updates_per_step = updates_per_step
         self.steps = steps
@@ -58,6 +59,7 @@ class Recorder(TrainerCallback):
         self.guidance = guidance
         self.trust = trust
         self.refresh = refresh
+        self.track = track
         self.best = position.best if position else None
         self.best_step = position.best_step if position else None
         self.start: Measured | None = position.heldout_start if position else None
@@ -93,7 +95,10 @@ class Recorder(TrainerCallback):
         self._aside = 0.0
         due = self.eval_every and (step % self.eval_every == 0 or step == self.steps)
         heldout = self._measure(step) if due and self.measure is not None else None
-        self.ledger.close_step(seconds=seconds, heldout=heldout, heldout_start=self.start if step == 1 else None)
+        before = self.start if step == 1 else None
+        row = self.ledger.close_step(seconds=seconds, heldout=heldout, heldout_start=before)
+        if self.track is not None:
+            self.track(row)
         self._began = time.perf_counter()
 
     def _measure(self, step: int) -> Measured:

@@ -56,9 +56,11 @@ def grpo_config(recipe: Recipe, output: Path, weights: list[float], dtype: torch
         "fp16": not cpu and dtype == torch.float16,
         # In these processes, on their devices; TRL imports vLLM only then. How long a sequence may be it reads from the
         # model's own config, and its share of a GPU's memory is TRL's (0.3), unless `trl` says otherwise.
-        "use_vllm": generation.engine == "vllm",
-        "vllm_mode": "colocate",
+        "use_vllm": generation.engine != "transformers",
+        "vllm_mode": "server" if generation.engine == "vllm_server" else "colocate",
     }
+    if generation.engine == "vllm_server":
+        settings |= {"vllm_server_base_url": generation.server, "vllm_server_timeout": generation.server_timeout}
     try:
         return GRPOConfig(**settings)
     except (TypeError, ValueError) as problem:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.cli.test_kills import gone, wait_for
+from tests.cli.test_kills import events_of, gone, wait_for
 from tests.tiny import SHORT_SGPO, rows, sgpo, start
 
 COMMAND = ["train", "tiny_sgpo", *SHORT_SGPO, "launch.engine=torchrun", "launch.processes=2", "--until", "train"]
@@ -24,6 +26,19 @@ def test_train_under_torchrun_killed_and_resumed(finished: Path, tmp_path: Path)
     process.kill()
     process.wait()
     assert gone(children)
+
+    # One rank alone: the parent names it, ends the others at once, and says how to go on.
+    seen = events_of(tmp_path, "train").stat().st_size
+    process = start(*COMMAND, cwd=tmp_path)
+    wait_for(tmp_path, "train", 2, process, seen=seen)
+    children = psutil.Process(process.pid).children(recursive=True)
+    victim = json.loads((tmp_path / "runs/tiny_sgpo/stages/train/ranks/1.json").read_text())["pid"]
+    psutil.Process(victim).kill()
+    began = time.monotonic()
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and f"rank 1 (process {victim})" in told, told
+    assert "the same command goes on" in told and "Traceback" not in told
+    assert time.monotonic() - began < 10 and gone(children)
     done = sgpo(*COMMAND, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 

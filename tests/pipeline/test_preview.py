@@ -19,7 +19,7 @@ from sgpo_cli.pipeline.guided import guided_group
 from sgpo_cli.pipeline.preview import begins_twice, first_row, preview
 from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.load import load_recipe
-from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.recipe.schema import Model, Recipe
 from tests.tiny import sgpo
 
 FIXED = "guidance={kind: fixed, length: 6, loss_on_prefix: false}"
@@ -186,6 +186,17 @@ def test_a_tokenizer_that_is_not_here(here: Path, tmp_path: Path, monkeypatch: p
     tokens = guided(*away, "guidance.unit=tokens")["example"]
     assert tokens["prefix"] is None and "not cut here" in tokens["note"]
     assert "policy goes on here" not in shown(recipe(*away, "guidance.unit=tokens"))
+
+
+def test_a_template_spells_the_tokenizers_bos(here: Path) -> None:
+    """As transformers renders it: special tokens are there by name."""
+    folder = here / "model"
+    folder.mkdir()
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}[{{ messages[0].content }}]{{ eos_token }}")
+    told = {"bos_token": "<s>", "eos_token": {"content": "</s>"}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    made = Recipe(name="x", model=Model(path=str(folder)))
+    assert preview(made, None)["text"] == "<s>[<a problem of hops>]</s>"
 
 
 @pytest.mark.parametrize("size", [2, 8, 16, 64])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sgpo_cli.errors import UserError
+from sgpo_cli.pipeline.preflight import check_engine
 from sgpo_cli.recipe.load import load_recipe
 from tests.recipe.files import base, mistakes, only, warnings, write
 
@@ -185,7 +187,10 @@ def test_a_tracker_must_be_installed(here: Path, monkeypatch: pytest.MonkeyPatch
     base(here)
     (here / "mlflow").mkdir()  # a directory of that name is no package
     monkeypatch.syspath_prepend(str(here))
-    assert only("base", ["track=[mlflow]"]).fix == "pip install mlflow, or take it out"
+    loaded = load_recipe("base", ["track=[mlflow]"])
+    assert [told.fix for told in loaded.warnings] == ["pip install mlflow, or take it out"], "it can be planned here"
+    with pytest.raises(UserError, match="mlflow is not installed"):
+        check_engine(loaded.recipe)
     write(here / "wandb" / "__init__.py", "raise SystemExit")  # found, not run
     assert load_recipe("base", ["track=[wandb]"]).recipe.track == ["wandb"]
     assert "names wandb twice" in only("base", ["track=[wandb, wandb]"]).what

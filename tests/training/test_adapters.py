@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def test_the_merged_policy_is_the_base_and_the_adapters_product(policy: Path, st
         torch.testing.assert_close(one, two, atol=1e-6, rtol=1e-5, msg=name)
     head, before = final.get_output_embeddings().weight, plain(policy).get_output_embeddings().weight
     assert torch.equal(head, before)
-    assert not torch.equal(adapters.text_logprobs(final, TEXT), adapters.text_logprobs(plain(policy), TEXT))
+    assert not torch.equal(adapters.next_logprobs(final, TEXT), adapters.next_logprobs(plain(policy), TEXT))
 
 
 def test_broken_off_and_resumed_ends_the_same(policy: Path, tmp_path: Path, straight: toy.Result) -> None:
@@ -79,16 +78,23 @@ def test_broken_off_and_resumed_ends_the_same(policy: Path, tmp_path: Path, stra
 def test_a_sampler_that_goes_on_with_the_base_stops_the_run(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = adapters.text_logprobs
+    from peft import PeftModelForCausalLM
 
-    def base_only(model: Any, ids: list[int]) -> torch.Tensor:
-        with model.disable_adapter():
-            return honest(model, ids)
+    honest = PeftModelForCausalLM.generate
 
-    monkeypatch.setattr("sgpo_cli.training.job.text_logprobs", base_only)
+    def base_only(self: Any, *args: Any, **told: Any) -> Any:
+        with self.disable_adapter():
+            return honest(self, *args, **told)
+
+    monkeypatch.setattr(PeftModelForCausalLM, "generate", base_only)
     with pytest.raises(RunFailed, match="what samples the rollouts did not change"):
         toy.train(adapted(), policy, tmp_path)
-    shutil.rmtree(tmp_path)
+
+
+def test_updates_that_change_nothing_are_not_held_against_the_sampler(policy: Path, tmp_path: Path) -> None:
+    """A learning rate of 0 for the first update (a warm-up's), and steps whose gradient is 0."""
+    recipe = adapted(steps=1, trl={**toy.SETTINGS, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 9})
+    assert toy.train(recipe, policy, tmp_path).metrics()
 
 
 def test_a_reference_model_is_the_base(policy: Path, tmp_path: Path) -> None:

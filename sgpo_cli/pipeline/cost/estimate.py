@@ -17,9 +17,11 @@ from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib, learned_s
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Model, Recipe
+from sgpo_cli.stages.engines import eval_engine
 
 _GIB = 2**30
 _PROCESS_GIB = {True: 1.2, False: 0.7}  # with an accelerator: its context and libraries' work space; else Python's own
+_VLLM_ALL = 0.9  # vLLM's own, where it has a device to itself
 _VLLM_SHARE = 0.3  # TRL's vllm_gpu_memory_utilization, unless the recipe says otherwise
 
 
@@ -40,7 +42,9 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     weights = weights_of(_model(recipe, kind), shape, accelerator=machine.accelerator)
     work = work_of(recipe, kind)
     everyone = recipe.launch.processes * recipe.launch.nodes if kind in {"train", "warmup"} else 1
-    engine = recipe.generation.engine if kind == "train" else "transformers"
+    engine: str = recipe.generation.engine if kind == "train" else "transformers"
+    if kind == "eval":
+        engine = eval_engine(recipe.generation.engine)
     span = seconds(
         work, shape, weights, machine, workers=everyone, engine=engine, checkpointing=checkpointed(recipe, machine)
     )
@@ -99,6 +103,10 @@ def parts_of(recipe: Recipe, kind: str, shape: Shape, weights: Weights, machine:
         return memory.Parts(steady, _learning(shape, weights, whole, batch, length, False, 1, machine.accelerator))
     steady["weights"] = weights.bytes
     if only_judge(recipe):
+        return memory.Parts(steady)
+    if kind == "eval" and eval_engine(recipe.generation.engine) == "vllm":
+        # It takes what there is: 0.9 of the device, unless the weights alone need more.
+        steady["vLLM"] = max(0.0, _VLLM_ALL * machine.memory_gib * _GIB - weights.bytes)
         return memory.Parts(steady)
     work = work_of(recipe, kind)
     return memory.Parts(

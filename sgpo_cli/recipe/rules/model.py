@@ -30,6 +30,14 @@ def adapters_need_their_libraries(view: View) -> None:
         view.warn(at, what, fix)
 
 
+@reads("model.lora")
+def adapters_have_a_place(view: View) -> None:
+    lora = view.recipe.model.lora
+    if lora is not None and lora.targets is not None and not lora.targets:
+        fix = "name linear layers, or write null for all but the output head"
+        view.error("model.lora.targets", "model.lora.targets names no layer: nothing would be trained", fix)
+
+
 def missing_for_adapters(lora: Lora) -> list[tuple[str, str, str]]:
     """(key, what is not installed, what to type) of the libraries that adapters need."""
     wanted = [("model.lora", "peft", "pip install 'sgpo-cli[lora]'")]

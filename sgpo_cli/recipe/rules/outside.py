@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Sequence
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import load_eval_card
@@ -61,12 +62,22 @@ def benchmarks_are_there(view: View) -> None:
 
 @reads("track")
 def trackers_are_installed(view: View) -> None:
+    """A warning only: a recipe for another machine can be planned here."""
+    for at, what, fix in missing_trackers(view.recipe.track):
+        view.warn(at, what, fix)
     for index, tracker in enumerate(view.recipe.track):
-        modules, package = _TRACKERS[tracker]
-        if not any(_installed(module) for module in modules):
-            view.error(f"track.{index}", f"track: {tracker} is not installed", f"pip install {package}, or take it out")
         if tracker in view.recipe.track[:index]:
             view.error(f"track.{index}", f"track names {tracker} twice", "take one out")
+
+
+def missing_trackers(track: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(key, what is not installed, what to type) of the trackers that cannot be told anything here."""
+    return [
+        (f"track.{index}", f"track: {tracker} is not installed", f"pip install {package}, or take it out")
+        for index, tracker in enumerate(track)
+        for modules, package in [_TRACKERS[tracker]]
+        if not any(_installed(module) for module in modules)
+    ]
 
 
 def _installed(module: str) -> bool:

@@ -145,7 +145,7 @@ def trl_fields_are_free(view: View) -> None:
 
 @reads("trainer.trl", "generation.engine")
 def vllm_fields_need_vllm(view: View) -> None:
-    if view.recipe.generation.engine == "vllm":
+    if view.recipe.generation.engine != "transformers":
         return
     for name in (name for name in TUNED if name in view.recipe.trainer.trl):
         at = f"trainer.trl.{name}"
