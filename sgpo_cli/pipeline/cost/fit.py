@@ -61,7 +61,8 @@ def smallest_changes(recipe: Recipe, kinds: list[str]) -> list[str] | None:
             for picked in itertools.product(*chosen):
                 changed = _with(recipe, picked)
                 if changed is not None and _fits(changed, kinds):
-                    return [f"{key}={_say(value)}" for one in picked for key, value in one.items()]
+                    told = ((key, value) for one in picked for key, value in one.items())
+                    return [f"{key}={_say(value)}" for key, value in told if _at(recipe, key) != value]
     return None
 
 
@@ -135,6 +136,14 @@ def _fits(recipe: Recipe, kinds: list[str]) -> bool:
 
 def _needs(recipe: Recipe, kind: str) -> float:
     return float(estimate(recipe, kind).get("memory_gib") or 0.0)
+
+
+def _at(recipe: Recipe, key: str) -> Any:
+    """The recipe's own value."""
+    at: Any = to_dict(recipe)
+    for name in key.split("."):
+        at = at.get(name) if isinstance(at, dict) else None
+    return at
 
 
 def _say(value: Any) -> str:
