@@ -80,7 +80,7 @@ CASES = (
     *(
         replace(case, name=f"{case.name}, returned", note="memory returned", returned=True)
         for case in CASES
-        if case.name == "deep"
+        if case.name in {"deep", "checkpointed"}
     ),
 )
 

@@ -195,6 +195,12 @@ def _learning(
             "allocator": 0.0 if accelerator else memory.HOLES * (all_layers + logits),
             "gradients": whole if accumulated > 1 else 0.0,
         },
+        # The first layer is the last to go back, with all other gradients made: the most where layers are recomputed.
+        "first layer": {
+            "activations": all_layers / shape.layers,
+            "gradients": whole,
+            "allocator": 0.0 if accelerator else memory.HOLES * all_layers,
+        },
         "step": {"gradients": whole},
     }
 
