@@ -9,7 +9,7 @@ from types import FrameType
 import typer
 
 import sgpo_cli
-from sgpo_cli.cli import compare, evaluate, export, judge, listing, plan, report, show, train
+from sgpo_cli.cli import compare, doctor, evaluate, export, init, judge, listing, plan, report, show, train
 from sgpo_cli.errors import SgpoError
 
 app = typer.Typer(
@@ -46,6 +46,8 @@ app.command("show")(show.show)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("list")(listing.list_cards)
+app.command("doctor")(doctor.doctor)
+app.command("init")(init.init)
 
 
 def main(arguments: list[str] | None = None) -> int:

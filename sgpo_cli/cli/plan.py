@@ -35,7 +35,7 @@ def show_plan(
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
     from sgpo_cli.pipeline.preflight import PLAN_BYTES, check_local_data
-    from sgpo_cli.pipeline.preview import first_row, preview
+    from sgpo_cli.pipeline.preview import begins_twice, first_row, preview
     from sgpo_cli.pipeline.slurm import slurm_script
     from sgpo_cli.recipe.load import load_recipe
     from sgpo_cli.recipe.only_judge import only_judge
@@ -52,10 +52,11 @@ def show_plan(
     if slurm and not as_json:
         screen.out.print(document["slurm"], markup=False, highlight=False, soft_wrap=True, end="")
         return
-    document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
     document["prompt"] = document["guidance"] = None
     if not only_judge(loaded.recipe):
         row = first_row(loaded.recipe)
         document["prompt"] = prompt = preview(loaded.recipe, row)
         document["guidance"] = guided_group(loaded.recipe, row, prompt["text"])
+        found.append(begins_twice(loaded.recipe, row))
+    document["warnings"] += [asdict(mistake) for mistake in found if mistake is not None]
     screen.show(plan_table(document), document)

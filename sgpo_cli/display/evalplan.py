@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from sgpo_cli.display import words
+from sgpo_cli.display.special import special_tokens
 
 
 def eval_plan_text(document: Mapping[str, Any]) -> Text:
@@ -32,15 +33,7 @@ def _rendered(prompt: Mapping[str, Any]) -> list[str]:
     counted = "" if prompt["tokens"] is None else f", {words.plural(prompt['tokens'], 'token')}"
     lines = [f"  prompt ({prompt['from']}{counted}):"]
     lines += [f"    {line}" for line in words.visible(prompt["text"]).splitlines()]
-    if prompt["begins"] is not None:
-        lines.append(f"  begins: {' '.join(map(repr, prompt['begins']))}")
-    if prompt["bos"] is not None and prompt["tokens"] is not None:
-        bos = prompt["bos"]
-        what = "none in this tokenizer" if bos["token"] is None else f"{bos['token']}"
-        there = "" if bos["token"] is None else (", once at the start" if bos["at_start"] else ", not in the prompt")
-        lines.append(f"  BOS: {what}{there}")
-    if prompt["stop"]:
-        lines.append("  stops at: " + ", ".join(f"{one['id']} {one['token']}" for one in prompt["stop"]))
+    lines += [f"  {line}" for line in special_tokens(prompt)]
     if prompt["note"]:
         lines.append(f"  {prompt['note']}")
     return lines

@@ -12,6 +12,7 @@ from rich.text import Text
 from sgpo_cli.display import words
 from sgpo_cli.display.guidance import guided_plan
 from sgpo_cli.display.judging import judging_notes
+from sgpo_cli.display.special import special_tokens
 from sgpo_cli.display.tables import new_table
 
 _SMALL = 0.05
@@ -83,6 +84,9 @@ def _sizes(estimates: Sequence[Mapping[str, Any]]) -> list[Text]:
     worst = sum((estimate.get("tokens") or {}).get("sampled_at_most") or 0 for estimate in estimates)
     if worst:
         lines.append(f"at most {words.compact(worst)} tokens sampled")
+    learned = sum((estimate.get("tokens") or {}).get("trained") or 0 for estimate in estimates)
+    if learned:
+        lines.append(f"at most {words.compact(learned)} trained on")
     return [Text("; ".join(lines))] if lines else []
 
 
@@ -91,9 +95,11 @@ def _prompt(prompt: Mapping[str, Any] | None) -> list[RenderableType]:
     if not prompt:
         return []
     tokens = f", {words.plural(prompt['tokens'], 'token')}" if prompt.get("tokens") else ""
-    begins = f", beginning {' '.join(map(repr, prompt['begins']))}" if prompt.get("begins") else ""
-    lines: list[RenderableType] = [Text(), Text(f"prompt ({prompt['from']}{tokens}{begins})", style="title")]
+    lines: list[RenderableType] = [Text(), Text(f"prompt ({prompt['from']}{tokens})", style="title")]
     lines.append(Padding(Text("\n".join(words.visible(prompt["text"]).splitlines())), (0, 0, 0, 2)))
+    around = special_tokens(prompt)
+    if around:
+        lines.append(Text("; ".join(around), style="quiet"))
     if prompt.get("note"):
         lines.append(Text(str(prompt["note"]), style="note"))
     return [*lines, Text()]

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+END = "<|end|>"
+SPECIALS = ("<|pad|>", END, "<|system|>", "<|user|>", "<|assistant|>")
+"""The first ids."""
 _CHAT = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -22,17 +25,16 @@ def standin_tokenizer(*, chat: bool = False) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    specials = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate(specials + alphabet)}
+    vocabulary = {token: index for index, token in enumerate([*SPECIALS, *alphabet])}
     core = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,
-        pad_token="<|pad|>",
-        eos_token="<|end|>",
-        additional_special_tokens=specials[2:],
+        pad_token=SPECIALS[0],
+        eos_token=END,
+        additional_special_tokens=list(SPECIALS[2:]),
         clean_up_tokenization_spaces=False,
     )
     if chat:

@@ -59,10 +59,19 @@ KNOWN = {
     "Qwen2.5-Math-PRM-7B": _known("qwen2", 28, 3584, 28, 4, 18944, 152064, False),
     "Qwen2.5-14B": _known("qwen2", 48, 5120, 40, 8, 13824, 152064, False),
     "Qwen2.5-32B": _known("qwen2", 64, 5120, 40, 8, 27648, 152064, False),
+    "Qwen2.5-Math-1.5B": _known("qwen2", 28, 1536, 12, 2, 8960, 151936, True),
+    "Qwen2.5-Math-7B": _known("qwen2", 28, 3584, 28, 4, 18944, 152064, False),
+    "DeepSeek-R1-Distill-Qwen-1.5B": _known("qwen2", 28, 1536, 12, 2, 8960, 151936, False),
+    "DeepSeek-R1-Distill-Qwen-7B": _known("qwen2", 28, 3584, 28, 4, 18944, 152064, False),
+    "DeepSeek-R1-Distill-Qwen-14B": _known("qwen2", 48, 5120, 40, 8, 13824, 152064, False),
+    "DeepSeek-R1-Distill-Qwen-32B": _known("qwen2", 64, 5120, 40, 8, 27648, 152064, False),
+    "DeepSeek-R1-Distill-Llama-8B": _known("llama", 32, 4096, 32, 8, 14336, 128256, False),
     "Qwen3-0.6B": _known("qwen3", 28, 1024, 16, 8, 3072, 151936, True),
     "Qwen3-1.7B": _known("qwen3", 28, 2048, 16, 8, 6144, 151936, True),
     "Qwen3-4B": _known("qwen3", 36, 2560, 32, 8, 9728, 151936, True),
     "Qwen3-8B": _known("qwen3", 36, 4096, 32, 8, 12288, 151936, False),
+    "Qwen3-14B": _known("qwen3", 40, 5120, 40, 8, 17408, 151936, False),
+    "Qwen3-32B": _known("qwen3", 64, 5120, 64, 8, 25600, 151936, False),
 }
 _SUFFIXES = ("-Instruct", "-Base", "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from sgpo_cli.generation.prompts import refuse_missing_template
 from sgpo_cli.pipeline.architecture import cached_file
 from sgpo_cli.pipeline.eval_subject import EvalRequest, Subject, subject_of
 from sgpo_cli.pipeline.preview import asked, template_of
+from sgpo_cli.pipeline.special import special_in
 from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.evalcard import EvalCard
@@ -64,21 +64,17 @@ def _rendered(card: EvalCard, use: Benchmark, subject: Subject) -> dict[str, Any
         )
     shown, special = asked(recipe, text)
     tokens = tokenize(recipe, shown, special=special)
-    config = _json(subject.policy, "tokenizer_config.json")
-    bos = _token(config.get("bos_token"))
-    begins = None if tokens is None else tokens.texts[:4]
-    if bos is not None and begins is not None and begins[:2] == [bos, bos]:
-        raise UserError(
-            f"bench {card.name}: the prompt begins with two BOS tokens ({bos}): the tokenizer adds one by itself",
-            fix="take it out of the card's prompt, or of the chat template",
-        )
+    around = special_in(subject.policy)
+    if around is not None and tokens is not None and (twice := around.twice(tokens.texts)) is not None:
+        fix = "take it out of the card's prompt, or of the chat template"
+        raise UserError(f"bench {card.name}: {twice.what}", fix=fix)
     return {
         "from": origin,
         "text": shown,
         "tokens": None if tokens is None else len(tokens),
-        "begins": begins,
-        "bos": {"token": bos, "at_start": bool(begins and bos is not None and begins[0] == bos)},
-        "stop": _stop(subject.policy, config),
+        "begins": None if tokens is None else tokens.texts[:4],
+        "bos": None if around is None or tokens is None else around.begins(tokens.texts),
+        "stop": None if around is None else around.stops,
         "chat": not special,
         "note": None if tokens is not None else "tokenizer not on this machine: tokens are not counted",
     }
@@ -96,30 +92,3 @@ def _first(card: EvalCard, use: Benchmark, recipe: Recipe) -> tuple[str, str]:
     if file is not None and Path(file).is_file():
         return first_asked(card, Path(file)), file
     return card.prompt.replace("{problem}", f"<a problem of {use.file or card.hub}>"), f"{card.hub}: not read"
-
-
-def _stop(policy: str, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The tokens that end an answer: the tokenizer's EOS, and those of the generation config."""
-    file = cached_file(policy, "tokenizer.json")
-    if file is None:
-        return []
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
-    eos = _token(config.get("eos_token"))
-    named = _json(policy, "generation_config.json").get("eos_token_id")
-    told = [tokenizer.token_to_id(eos) if eos is not None else None, *(named if isinstance(named, list) else [named])]
-    ids = sorted({one for one in told if isinstance(one, int)})
-    return [{"id": one, "token": tokenizer.id_to_token(one)} for one in ids]
-
-
-def _json(policy: str, name: str) -> dict[str, Any]:
-    file = cached_file(policy, name)
-    found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _token(told: Any) -> str | None:
-    """A special token as configs write it: text, or an object with its text."""
-    text = told.get("content") if isinstance(told, dict) else told
-    return text if isinstance(text, str) else None

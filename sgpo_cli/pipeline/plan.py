@@ -20,6 +20,7 @@ from sgpo_cli.recipe.load import LoadedRecipe
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs.rundir import RunDir, StageDir, runs_root
+from sgpo_cli.stages.engines import eval_engine
 
 Status = Literal["run", "skip", "resume"]
 
@@ -272,6 +273,8 @@ class _Compiler:
             for bench, use in zip(self.resolved["benchmarks"], self.recipe.benchmarks, strict=True)
         ]
         config = {"benchmarks": benches, "seed": self.recipe.seed, "model": self.model, "hops": self.data["hops"]}
+        if (engine := eval_engine(self.recipe.generation.engine)) != "transformers":
+            config["engine"] = engine
         policy = train.outputs["policy"]
         names = [load_eval_card(use.card).name for use in self.recipe.benchmarks]
         outputs = {name: str(self.run.stage("eval").path / name / "summary.json") for name in names}

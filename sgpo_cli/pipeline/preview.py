@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.data.rows import Row
+from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.architecture import cached_file
+from sgpo_cli.pipeline.special import special_of
+from sgpo_cli.pipeline.template import TemplateRefused, render, special_tokens
 from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.schema import Recipe
 
@@ -15,8 +18,8 @@ from sgpo_cli.recipe.schema import Recipe
 def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
     """How `row` is asked (a stand-in when None, see `first_row`).
 
-    `from` (where the problem is from), the rendered `text`, its `tokens`, the first of them under `begins`, and a
-    `note` for what could not be known.
+    `from` (where the problem is from), the rendered `text`, its `tokens`, the first of them under `begins`, `bos`, the
+    tokens that end an answer under `stop`, and a `note` for what could not be known.
     """
     problem = f"<a problem of {recipe.data.source}>" if row is None else row.problem
     text, special = asked(recipe, problem)
@@ -26,13 +29,24 @@ def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
     tokens = tokenize(recipe, text, special=special)
     if tokens is None:
         notes.append("tokenizer not cached: tokens not counted")
+    around = special_of(recipe)
     return {
         "from": origin(recipe, row),
         "text": text,
         "tokens": None if tokens is None else len(tokens),
         "begins": None if tokens is None else tokens.texts[:4],
+        "bos": None if tokens is None or around is None else around.begins(tokens.texts),
+        "stop": None if around is None else around.stops,
         "note": "; ".join(notes) or None,
     }
+
+
+def begins_twice(recipe: Recipe, row: Row | None) -> Mistake | None:
+    """A warning when the prompt made of `row` begins with two BOS tokens, as far as the tokenizer is here."""
+    around = special_of(recipe)
+    text, special = asked(recipe, "" if row is None else row.problem)
+    tokens = tokenize(recipe, text, special=special)
+    return None if around is None or tokens is None else around.twice(tokens.texts)
 
 
 def asked(recipe: Recipe, problem: str) -> tuple[str, bool]:
@@ -88,21 +102,11 @@ def template_of(recipe: Recipe) -> str | None:
 
 
 def _render(template: str, recipe: Recipe, text: str) -> str:
-    from jinja2 import TemplateError
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
     system = recipe.model.system_prompt
     messages = [{"role": "user", "content": text}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    # The sandbox and its settings are those that transformers renders with: a template is somebody's code.
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    environment.globals["raise_exception"] = refuse
     try:
-        return environment.from_string(template).render(messages=messages, add_generation_prompt=True)
-    except TemplateError as problem:
+        return render(template, messages, special=special_tokens(recipe.model.path))
+    except TemplateRefused as problem:
         return f"(the chat template refuses these messages: {problem})"

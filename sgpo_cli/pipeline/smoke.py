@@ -14,13 +14,14 @@ from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
 from sgpo_cli.pipeline.judge_cost import language_models, members
+from sgpo_cli.pipeline.smoke_rows import bench_rows, train_rows, write_rows
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.trl import TUNED
-from sgpo_cli.recipe.schema import Columns, Recipe, Scratch
+from sgpo_cli.recipe.schema import Generation, Launch, Recipe, Scratch
 from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import SMOKE, runs_root
 
@@ -28,6 +29,7 @@ _LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 """Linear layers of the models that stand in."""
 _ROWS = 24
 _BENCH_ROWS = 4
+_BENCH_TOKENS = 8
 _STEPS = 2
 
 
@@ -65,6 +67,9 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     chat = recipe.model.chat is not False
     told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
     told["model"].update(chat=chat, chat_template=None)
+    lora = told["model"]["lora"]
+    if lora is not None:
+        lora["quantize"] = None  # needs an accelerator
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
         "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),
@@ -83,30 +88,10 @@ def _shrink_adapters(told: dict[str, Any]) -> list[str]:
 
 
 def _shrink_data(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
-    columns = recipe.data.columns
     path = home / f"{recipe.name}-train.jsonl"
-    _write_rows(path, columns, _ROWS)
+    write_rows(path, train_rows(recipe, _ROWS))
     told["data"].update(source=str(path), config=None, revision=None, limit=None, heldout=min(4, recipe.data.heldout))
     return [f"data {recipe.data.source}: {_ROWS} synthetic sums in the same columns ({path})"]
-
-
-def _write_rows(path: Path, columns: Columns, count: int) -> None:
-    rows = []
-    for index in range(count):
-        a, b = 3 + index, 4 + 2 * index
-        row: dict[str, Any] = {columns.problem: f"What is {a} + {b}?"}
-        # Guidance may give the first line, which does not tell the answer and fits 16 tokens of a byte each.
-        solution = f"Add {a} and {b}.\n{a} + {b} = {a + b}.\nThe answer is $\\boxed{{{a + b}}}$."
-        if columns.solution:
-            row[columns.solution] = solution
-        if columns.answer and columns.answer not in row:
-            row[columns.answer] = str(a + b)
-        if columns.difficulty:
-            row[columns.difficulty] = index
-        if columns.id:
-            row[columns.id] = f"sum-{index}"
-        rows.append(to_json(row))
-    write_text(path, "\n".join(rows) + "\n")
 
 
 def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
@@ -139,11 +124,12 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
     if told["offline"] is not None:
         told["offline"].update(problems=8, responses=None)
         changes.append("offline: 8 groups, rolled out here")
-    if recipe.launch.engine != "local" or recipe.launch.processes != 1:
-        told["launch"].update(engine="local", processes=1, nodes=1, strategy="ddp", config_file=None)
+    here = asdict(replace(Launch(), threads=recipe.launch.threads, env=recipe.launch.env))
+    if told["launch"] != here:
+        told["launch"] = here
         changes.append("launch: one local process")
     if recipe.generation.engine != "transformers":
-        told["generation"].update(engine="transformers", server=None)
+        told["generation"].update(engine="transformers", server=None, server_timeout=Generation().server_timeout)
         # What only vLLM reads has no place without it.
         trainer["trl"] = {name: value for name, value in recipe.trainer.trl.items() if name not in TUNED}
         changes.append(f"generation: transformers, not {recipe.generation.engine}")
@@ -192,13 +178,14 @@ def _shrink_benchmarks(recipe: Recipe, told: dict[str, Any], home: Path) -> list
     changes = []
     for bench, use in zip(told["benchmarks"], recipe.benchmarks, strict=True):
         card = load_eval_card(use.card)
-        bench.update(k=min(2, use.k or card.k), limit=_BENCH_ROWS, max_new_tokens=16)
+        bench.update(k=min(2, use.k or card.k), limit=_BENCH_ROWS, max_new_tokens=_BENCH_TOKENS)
         if card.task is not None:
             changes.append(f"bench {card.name}: {_BENCH_ROWS} problems, k={bench['k']}")
             continue
         path = home / f"{recipe.name}-{card.name}.jsonl"
-        named = Columns(problem=card.columns.problem, answer=card.columns.answer, id=card.columns.id)
-        _write_rows(path, named, card.rows or _BENCH_ROWS)  # as many as the card checks for
+        write_rows(path, bench_rows(card, card.rows or _BENCH_ROWS))  # as many as the card checks for
         bench["file"] = str(path)
-        changes.append(f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, answers of at most 16 tokens")
+        changes.append(
+            f"bench {card.name}: {_BENCH_ROWS} synthetic sums, k={bench['k']}, at most {_BENCH_TOKENS} tokens an answer"
+        )
     return changes

@@ -88,7 +88,7 @@ class RewardCode:
     """Factor in the sum of rewards."""
     score: Literal["all", "fraction"] = "all"
     """1 when every test passes, else 0, an outcome; or the share of tests that pass, no outcome."""
-    tests: Literal["humaneval", "mbpp", "livecodebench"] | None = None
+    tests: Literal["humaneval", "mbpp", "livecodebench", "openr1"] | None = None
     """Whose columns hold a row's tests; null is told by the columns that are there."""
     cpu_seconds: Positive = 10.0
     """Processor time a test may take."""

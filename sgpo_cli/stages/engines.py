@@ -30,7 +30,7 @@ class Opened:
 
 def open_eval_engine(context: StageContext, stack: ExitStack) -> Opened:
     """Raises `UserError` for a model, server or library that is not there, and for a missing chat template."""
-    wanted = context.options.get("engine", "transformers")
+    wanted = context.options.get("engine") or eval_engine(context.recipe.generation.engine)
     if wanted == "server":
         return _server(context, stack)
     if wanted == "vllm":
@@ -43,6 +43,11 @@ def open_eval_engine(context: StageContext, stack: ExitStack) -> Opened:
         str(context.policy()), has_template=engine.tokenizer.chat_template is not None, chat=context.recipe.model.chat
     )
     return Opened(engine, ask, batch_rows)
+
+
+def eval_engine(rollouts: str) -> str:
+    """What draws the samples of a recipe's benchmarks: vLLM in one process where rollouts are vLLM's."""
+    return "transformers" if rollouts == "transformers" else "vllm"
 
 
 def batch_rows(tokens: int) -> int:

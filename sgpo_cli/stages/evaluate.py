@@ -71,10 +71,7 @@ def _measure(
 
 def _with(use: Benchmark, bench: Bench) -> Bench:
     """The bench with what the recipe sets of its own: k, sampling, how many problems."""
-    sampling = bench.sampling
-    if use.temperature is not None:
-        sampling = replace(sampling, temperature=use.temperature)
-    if use.max_new_tokens is not None:
-        sampling = replace(sampling, max_new_tokens=use.max_new_tokens)
+    told = {name: getattr(use, name) for name in ("temperature", "top_p", "top_k", "max_new_tokens")}
+    sampling = replace(bench.sampling, **{name: value for name, value in told.items() if value is not None})
     bench = replace(bench, k=use.k or bench.k, sampling=sampling)
     return bench.first(use.limit) if use.limit is not None else bench

@@ -31,6 +31,7 @@ from sgpo_cli.training.inputs import Graders, as_dataset, steps_right_of
 from sgpo_cli.training.judge_refresh import Refresher, open_refresher
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
+from sgpo_cli.training.peak import peak_gib
 from sgpo_cli.training.problems import load_problems, reorder
 from sgpo_cli.training.quiet import quiet, silence_printing
 from sgpo_cli.training.recorder import Measured, Recorder
@@ -39,6 +40,7 @@ from sgpo_cli.training.settings import grpo_config, updates_per_step
 from sgpo_cli.training.stored import read_groups, rows_of
 from sgpo_cli.training.tracking import Tracking
 from sgpo_cli.training.trainer import SgpoTrainer
+from sgpo_cli.training.trl_compat import gathered
 
 _WATCHED = 64
 """Tokens of the prompt on which the sampler of an adapted policy is watched."""
@@ -63,7 +65,7 @@ def run_train(
 
     Returns:
         `final`, `best` (None without held-out problems), `steps`, `heldout` (the last measurement), `best_step`,
-        `best_accuracy`, `seconds`.
+        `best_accuracy`, `peak_gib` (of the largest process), `seconds`.
 
     Raises:
         UserError: data, settings or functions of the user's that cannot work.
@@ -180,6 +182,7 @@ class _Run:
             "best_accuracy": self.recorder.best,
             "steps": self.recipe.trainer.steps,
             "heldout": self.recorder.last,
+            "peak_gib": max(gathered([peak_gib()])),
         }
 
     def _guide(self, prompts: list[Prompt]) -> Guide | None:

@@ -48,8 +48,9 @@ def reorder(recipe: Recipe, rows: list[Row], heldout: list[Row]) -> Problems:
 def _order(rows: Sequence[Row], wanted: int, recipe: Recipe) -> list[int]:
     """Indices of the rows, pass after pass until there are `wanted`.
 
-    `shuffled` draws a new order for each pass; `curriculum` goes from the easiest to the hardest in each, ties
-    shuffled. A step never holds a problem twice unless there are fewer problems than a step needs.
+    `shuffled` draws a new order for each pass; `curriculum` goes from the easiest to the hardest in each, `longest`
+    from the longest text to the shortest, ties shuffled. A step never holds a problem twice unless there are fewer
+    problems than a step needs.
     """
     rng = random.Random(f"order {recipe.seed}")
     fresh = recipe.data.source == "hops" and recipe.data.order == "shuffled" and len(rows) == wanted
@@ -61,6 +62,8 @@ def _order(rows: Sequence[Row], wanted: int, recipe: Recipe) -> list[int]:
         rng.shuffle(once)
         if recipe.data.order == "curriculum":
             once.sort(key=lambda i: _difficulty(rows[i]))
+        elif recipe.data.order == "longest":
+            once.sort(key=lambda i: -len(rows[i].problem.encode()))
         room = recipe.trainer.prompts_per_step - len(order) % recipe.trainer.prompts_per_step
         order += _without_repeats(order, once, room, recipe.trainer.prompts_per_step)
     return order[:wanted]

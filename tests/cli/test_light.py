@@ -30,6 +30,8 @@ print("\\nLOADED " + json.dumps([code, sorted({name.partition(".")[0] for name i
         ["plan", "tiny_sgpo", "trainer.trl.epsilon=0.3"],
         ["list"],
         ["eval", "--bench", "humaneval,gpqa_diamond", "--model", "org/model", "--plan"],
+        ["doctor", "tiny_sgpo"],
+        ["init", "mine", "--yes"],
     ],
     ids=" ".join,
 )
@@ -72,4 +74,9 @@ def test_the_commands_are_these(tmp_path: Path) -> None:
         "compare": ["--json"],
         "list": ["--json"],
         "export": ["--adapter", "--json", "--out", "--overwrite", "--policy", "--private", "--push"],
+        "doctor": ["--json", "--model", "--online"],
+        "init": sorted(
+            ["--columns", "--data", "--device", "--json", "--judge", "--lora", "--method", "--model", "--out", "--yes"]
+            + ["-y"]
+        ),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -43,6 +44,16 @@ def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> N
         told = sgpo(*shortened(words)[1:], cwd=tmp_path)
         assert told.returncode == 0, (shlex.join(words), told.stdout, told.stderr)
         assert told.stdout.strip()
+
+
+def test_the_table_of_recipes_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.syspath_prepend(REPOSITORY / "benchmarks")
+    script = runpy.run_path(str(REPOSITORY / "benchmarks" / "recipe_needs.py"))
+    begin, end = script["MARKS"]
+    shown = (REPOSITORY / "docs" / "recipes.md").read_text().partition(begin)[2].partition(end)[0]
+    assert shown.strip().splitlines() == script["table"](), "run: python benchmarks/recipe_needs.py --table"
+    assert all(f"[{path.stem}](../recipes/{path.name})" in shown for path in (REPOSITORY / "recipes").glob("*.yaml"))
 
 
 def test_the_readme_names_the_two_commands() -> None:

@@ -16,10 +16,10 @@ from sgpo_cli.display.console import THEME
 from sgpo_cli.display.plan import plan_table
 from sgpo_cli.errors import UserError
 from sgpo_cli.pipeline.guided import guided_group
-from sgpo_cli.pipeline.preview import first_row, preview
+from sgpo_cli.pipeline.preview import begins_twice, first_row, preview
 from sgpo_cli.pipeline.tokens import tokenize
 from sgpo_cli.recipe.load import load_recipe
-from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.recipe.schema import Model, Recipe
 from tests.tiny import sgpo
 
 FIXED = "guidance={kind: fixed, length: 6, loss_on_prefix: false}"
@@ -188,6 +188,17 @@ def test_a_tokenizer_that_is_not_here(here: Path, tmp_path: Path, monkeypatch: p
     assert "policy goes on here" not in shown(recipe(*away, "guidance.unit=tokens"))
 
 
+def test_a_template_spells_the_tokenizers_bos(here: Path) -> None:
+    """As transformers renders it: special tokens are there by name."""
+    folder = here / "model"
+    folder.mkdir()
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}[{{ messages[0].content }}]{{ eos_token }}")
+    told = {"bos_token": "<s>", "eos_token": {"content": "</s>"}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    made = Recipe(name="x", model=Model(path=str(folder)))
+    assert preview(made, None)["text"] == "<s>[<a problem of hops>]</s>"
+
+
 @pytest.mark.parametrize("size", [2, 8, 16, 64])
 @pytest.mark.parametrize("unit", ["steps", "tokens"])
 def test_the_drawing_fits_eighty_columns(here: Path, tmp_path: Path, size: int, unit: str) -> None:
@@ -253,3 +264,41 @@ def test_the_command_prints_it_and_stays_light(here: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "rollout 0" in done.stdout and "policy goes on here" in done.stdout
+
+
+def test_special_tokens_are_told(here: Path, tmp_path: Path) -> None:
+    made = recipe()
+    told = preview(made, first_row(made))
+    assert told["bos"] == {"token": "<s>", "at_start": True} and told["stop"] == [{"id": 2, "token": "</s>"}]
+    assert "BOS: <s>, at the start; stops at: 2 </s>" in " ".join(shown(made).split())
+    bytewise = preview(recipe(*words_file(tmp_path, TRACE)), None)
+    assert bytewise["bos"] == {"token": None, "at_start": False}
+    assert bytewise["stop"] == [{"id": 1, "token": "<|end|>"}]
+
+
+def chat_folder(folder: Path, template: str) -> str:
+    """A model's folder with a tokenizer that adds BOS, a chat template, and two tokens that end an answer."""
+    from sgpo_cli.data.hops_text import tokenizer
+    from sgpo_cli.recipe.schema import HopsTask
+
+    made = tokenizer(HopsTask())
+    made.chat_template = template
+    made.save_pretrained(folder)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, 0]}))
+    return str(folder)
+
+
+@pytest.mark.parametrize("written", ["<s> ", ""])
+def test_two_bos_are_warned_about(here: Path, tmp_path: Path, written: str) -> None:
+    path = chat_folder(tmp_path / "model", "{{ bos_token }}{{ messages[-1].content }}")
+    file = words_file(tmp_path, TRACE)
+    plain = [*file, f"model.path={path}", "model.scratch=null", f"data.prompt='{written}{{problem}}'"]
+    made = recipe(*plain, "model.chat=false")
+    told, warning = preview(made, first_row(made)), begins_twice(made, first_row(made))
+    assert [one["token"] for one in told["stop"]] == ["<pad>", "</s>"]
+    assert (warning is not None) == bool(written)
+    asked = preview(recipe(*plain, "model.chat=true"), first_row(made))
+    # The template spells BOS, as published ones do, and the tokenizer then adds none.
+    assert asked["text"].startswith("<s>") and asked["bos"] == {"token": "<s>", "at_start": True}
+    if warning is not None:
+        assert "two BOS tokens (<s>)" in warning.what and "take it out of data.prompt" in str(warning.fix)

@@ -28,7 +28,7 @@ SHIPPED = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 def test_every_shipped_recipe_loads_clean_from_anywhere(here: Path, path: Path) -> None:
     loaded = load_recipe(path)
     assert load_recipe(path.stem).recipe == loaded.recipe
-    assert loaded.warnings == []
+    assert [one for one in loaded.warnings if "is not installed" not in one.what] == []
     again = write(here / "recipe.yaml", loaded.to_yaml())
     assert load_recipe(again).recipe == loaded.recipe
     assert from_dict(Recipe, loaded.resolved) == loaded.recipe

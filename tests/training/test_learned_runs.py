@@ -1,4 +1,4 @@
-"""Recipes that train a judge: alone, below its floor, from a wrong file; and smoke runs of the recipes that ship.
+"""Recipes that train a judge: alone, below its floor, from a wrong file.
 
 The stages run in this process, one after another; tests/cli runs them in processes of their own.
 """
@@ -117,19 +117,6 @@ def test_what_cannot_work_is_a_mistake_of_the_recipe(here: Path, text: str) -> N
     with pytest.raises(RecipeError) as caught:
         load_recipe("./mine.yaml")
     assert any(MISTAKES[text] in mistake.what for mistake in caught.value.mistakes), caught.value.mistakes
-
-
-@pytest.mark.parametrize("name", ["tiny_sgpo_learned", "qwen7b_sgpo_offline"])
-def test_a_smoke_run_ends(here: Path, name: str) -> None:
-    done = _invoke("train", name, "--smoke")
-    assert done.exit_code == 0, (done.output, done.exception)
-    run = here / "runs" / f"{name}-smoke"
-    assert (run / "report.html").exists()
-    rows = [json.loads(line) for line in (run / "stages/train/metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2]
-    offline = name == "qwen7b_sgpo_offline"
-    assert ("drift" in rows[0]) == ("off-policy" in done.output) == offline
-    assert ("outside the clip range" in (run / "report.html").read_text()) == offline
 
 
 def test_what_a_judge_depends_on(here: Path) -> None:

@@ -23,6 +23,7 @@ PROMPT = 'import math\n\n\ndef f(x):\n    """Square it."""\n'
 HUMANEVAL = {"problem": PROMPT, "test": "def check(c):\n    assert c(3) == 9", "entry_point": "f"}
 MBPP = {"problem": "Double it.", "test_list": ["assert g(1) == 2", "assert g(2) == 4"]}
 STDIN = {"public_test_cases": [{"input": "2\n", "output": "4\n", "testtype": "stdin"}]}
+OPENR1 = {"verification_info": {"test_cases": [{"input": "2\n", "output": "4\n", "type": "stdin_stdout"}]}}
 CALL = {
     "public_test_cases": '[{"input": "2", "output": "4", "testtype": "functional"}]',
     "metadata": '{"func_name": "twice"}',
@@ -76,6 +77,34 @@ def test_each_form_is_told_by_its_columns() -> None:
         task_of({"answer": "1"}, "file.jsonl:3")
     with pytest.raises(UserError, match="test_list"):
         task_of(STDIN, "file.jsonl:3", "mbpp")
+
+
+def test_openr1_runs_whole_programs(grader: AnyGrader) -> None:
+    task = task_of(OPENR1, "here")
+    assert task.form == form_of(OPENR1) == "openr1" and task.entry_point is None
+    assert task_of({"verification_info": json.dumps(OPENR1["verification_info"])}, "here").tests == task.tests
+    programs = ["```python\nprint(int(input()) * 2)\n```", "```python\nprint(5)\n```"]
+    with grader:
+        right, wrong = grader.grade_many([ProgramItem(program, task) for program in programs])
+    assert (right.outcome, wrong.outcome) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "no JSON",
+        "[]",
+        {"language": "python"},
+        {"test_cases": []},
+        {"test_cases": [{"input": "2"}]},
+        {"test_cases": [{"input": "2", "output": "4", "type": "function_call", "fn_name": "f"}]},
+    ],
+    ids=str,
+)
+def test_openr1_tests_that_cannot_be_run(told: object) -> None:
+    with pytest.raises(UserError) as caught:
+        task_of({"id": "7", "verification_info": told}, "here")
+    assert caught.value.where == "row 7" or "no tests" in str(caught.value)
 
 
 def test_kinds_of_items_are_graded_together_in_order_and_fractions_are_kept(grader: AnyGrader) -> None:

@@ -11,15 +11,17 @@ from typing import Any
 from sgpo_cli.pipeline.architecture import Shape
 from sgpo_cli.pipeline.cost import memory
 from sgpo_cli.pipeline.cost.machine import Machine, machine_of
-from sgpo_cli.pipeline.cost.shapes import Weights, weights_of
+from sgpo_cli.pipeline.cost.shapes import Weights, adapted_outputs, weights_of
 from sgpo_cli.pipeline.cost.work import problem_tokens, row_tokens, rows_at_once, seconds, work_of
 from sgpo_cli.pipeline.judge_cost import judge_cost, judge_memory_gib, learned_shape, policy_shape
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Model, Recipe
+from sgpo_cli.stages.engines import eval_engine
 
 _GIB = 2**30
 _PROCESS_GIB = {True: 1.2, False: 0.7}  # with an accelerator: its context and libraries' work space; else Python's own
+_VLLM_ALL = 0.9  # vLLM's own, where it has a device to itself
 _VLLM_SHARE = 0.3  # TRL's vllm_gpu_memory_utilization, unless the recipe says otherwise
 
 
@@ -40,7 +42,9 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     weights = weights_of(_model(recipe, kind), shape, accelerator=machine.accelerator)
     work = work_of(recipe, kind)
     everyone = recipe.launch.processes * recipe.launch.nodes if kind in {"train", "warmup"} else 1
-    engine = recipe.generation.engine if kind == "train" else "transformers"
+    engine: str = recipe.generation.engine if kind == "train" else "transformers"
+    if kind == "eval":
+        engine = eval_engine(recipe.generation.engine)
     span = seconds(
         work, shape, weights, machine, workers=everyone, engine=engine, checkpointing=checkpointed(recipe, machine)
     )
@@ -95,9 +99,14 @@ def parts_of(recipe: Recipe, kind: str, shape: Shape, weights: Weights, machine:
     if kind in {"warmup", "judge_train"}:
         batch, length = _taught(recipe, kind)
         steady |= memory.held_for_training(weights, memory.Sharding())
-        return memory.Parts(steady, _learning(shape, weights, memory.Sharding(), batch, length, False, 1))
+        whole = memory.Sharding()
+        return memory.Parts(steady, _learning(shape, weights, whole, batch, length, False, 1, machine.accelerator))
     steady["weights"] = weights.bytes
     if only_judge(recipe):
+        return memory.Parts(steady)
+    if kind == "eval" and eval_engine(recipe.generation.engine) == "vllm":
+        # It takes what there is: 0.9 of the device, unless the weights alone need more.
+        steady["vLLM"] = max(0.0, _VLLM_ALL * machine.memory_gib * _GIB - weights.bytes)
         return memory.Parts(steady)
     work = work_of(recipe, kind)
     return memory.Parts(
@@ -121,14 +130,27 @@ def _training(
 ) -> memory.Parts:
     launch, trainer = recipe.launch, recipe.trainer
     shards = memory.sharding(launch.strategy, launch.processes * launch.nodes)
-    steady |= memory.held_for_training(weights, shards)
-    if trainer.trl.get("beta", 0.0) and weights.trained == weights.total:
+    steady |= memory.held_for_training(weights, shards, str(trainer.trl.get("optim", "")))
+    full = weights.trained == weights.total
+    if trainer.trl.get("beta", 0.0) and full:
         steady["reference model"] = weights.total * weights.width / shards.weights
     rows = rows_at_once(recipe)
     share = max(1, rows // trainer.updates_per_step)
     micro = min(trainer.micro_batch or share, share)
     length = row_tokens(recipe)
-    phases = _learning(shape, weights, shards, micro, length, checkpointed(recipe, machine), share // micro)
+    again = checkpointed(recipe, machine)
+    phases = _learning(shape, weights, shards, micro, length, again, share // micro, machine.accelerator)
+    if launch.strategy == "ddp" and launch.processes * launch.nodes > 1:
+        # What is sent is a copy: neither transformers nor accelerate asks DDP for views.
+        steady["gradient buckets"] = memory.gradients(weights, shards)
+    lora = recipe.model.lora
+    if lora is not None and not machine.accelerator:
+        made = adapted_outputs(lora, shape) * shape.layers * weights.width
+        phases["backward"]["allocator"] += micro * length * made
+    if machine.accelerator:
+        # Triton's head scores the answers only; elsewhere every position of a row.
+        answers = micro * trainer.max_completion_length
+        phases["backward"]["logits"] = memory.head(shape, answers, weights.width, trained=full, accelerator=True)
     if shards.weights > 1:
         # Layers are gathered for their turn: two at a time, in the type they are computed in.
         steady["gathered layers"] = 2 * weights.total / shape.layers * weights.width
@@ -141,7 +163,8 @@ def _training(
         prompt = length - trainer.max_completion_length
         phases["sampling"] = memory.sampling(shape, rows, prompt, trainer.max_completion_length, weights.width)
         if not machine.accelerator:
-            steady["allocator"] = memory.HOLES * memory.cache(shape, rows, length, weights.width)
+            holes = memory.CACHE_HOLES * memory.cache(shape, rows, length, weights.width)
+            phases["sampling"]["allocator"] = holes
         if shards.weights > 1:
             phases["sampling"]["weights gathered to sample"] = float(weights.total * weights.width)
     return memory.Parts(steady, phases)
@@ -155,16 +178,21 @@ def _learning(
     length: int,
     checkpointing: bool,
     accumulated: int,
+    accelerator: bool,
 ) -> dict[str, dict[str, float]]:
     """Forward and backward of one micro-batch, with earlier ones' gradients beside it, and the optimizer's step."""
-    tokens = micro * length
+    full = weights.trained == weights.total
     whole = memory.gradients(weights, shards)
+    kept, all_layers = (
+        memory.backbone_activations(shape, micro, length, weights.width, checkpointing=again)
+        for again in (checkpointing, False)
+    )
+    logits = memory.head(shape, micro * length, weights.width, trained=full, accelerator=accelerator)
     return {
         "backward": {
-            "activations": memory.backbone_activations(
-                shape, micro, length, weights.width, checkpointing=checkpointing
-            ),
-            "logits": memory.head(shape, tokens, weights.width, trained=weights.trained == weights.total),
+            "activations": kept,
+            "logits": logits,
+            "allocator": 0.0 if accelerator else memory.HOLES * (all_layers + logits),
             "gradients": whole if accumulated > 1 else 0.0,
         },
         "step": {"gradients": whole},

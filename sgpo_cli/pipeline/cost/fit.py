@@ -8,8 +8,9 @@ from typing import Any
 
 from sgpo_cli.errors import Mistake
 from sgpo_cli.pipeline.cost.estimate import estimate
-from sgpo_cli.pipeline.cost.machine import machine_of
+from sgpo_cli.pipeline.cost.machine import Machine, machine_of
 from sgpo_cli.pipeline.cost.work import rows_at_once
+from sgpo_cli.recipe.devices import DEVICES
 from sgpo_cli.recipe.load import from_dict, to_dict
 from sgpo_cli.recipe.rules.launch import SHARDED_WEIGHTS
 from sgpo_cli.recipe.schema import Recipe
@@ -18,24 +19,42 @@ _MOST_CHANGES = 3
 
 
 def too_large(recipe: Recipe, kinds: list[str]) -> list[Mistake]:
-    """A warning when a stage needs more memory than it is planned for, with the least that would make it fit."""
+    """A warning for each stage that needs more memory than it is planned for, with the least that would make it fit."""
     machine = machine_of(recipe.launch)
-    needs, kind = max((_needs(recipe, kind), kind) for kind in kinds) if kinds else (0.0, "")
-    if needs <= machine.memory_gib:
-        return []
-    what = f"stage {kind} needs about {needs:,.0f} GiB a process; {machine.name} has {machine.memory_gib:.0f}"
-    changes = smallest_changes(recipe, kinds)
-    if changes:
-        fix = "it would fit with: " + " ".join(changes)
-    elif machine.device is None:
-        fix = "run it where there are GPUs (launch.device names one to plan for); here, --smoke shows every stage"
-    else:
-        fix = "no single change of batch, sharding, adapters or processes makes it fit: take a smaller model"
-    return [Mistake(f"{what}: it will not fit", fix=fix)]
+    needs = {kind: _needs(recipe, kind) for kind in kinds}
+    return [
+        Mistake(
+            f"stage {kind} needs about {size:,.1f} GiB a process; {machine.name} has {machine.memory_gib:.1f}: "
+            "it will not fit",
+            fix=_fix(recipe, kind, machine),
+        )
+        for kind, size in needs.items()
+        if size > machine.memory_gib
+    ]
+
+
+def _fix(recipe: Recipe, kind: str, machine: Machine) -> str:
+    if kind == "train":
+        changes = smallest_changes(recipe, [kind])
+        if changes:
+            return "it would fit with: " + " ".join(changes)
+    if machine.device is None:
+        return "run it where there are GPUs (launch.device names one to plan for); here, --smoke shows every stage"
+    if kind == "train":
+        return "no three changes of batch, sharding, adapters or processes make it fit: take a smaller model"
+    # No lever reaches the stages that are one process with the whole model.
+    larger = sorted(
+        (device.memory_gib, device.name) for device in DEVICES.values() if device.memory_gib >= _needs(recipe, kind)
+    )
+    what = f"launch.device={larger[0][1]}" if larger else "a smaller model"
+    later = " (or benchmarks=[] now, and sgpo eval elsewhere)" if kind == "eval" else ""
+    return f"this stage is one process with the whole model: it would fit with {what}{later}"
 
 
 def smallest_changes(recipe: Recipe, kinds: list[str]) -> list[str] | None:
-    """The fewest `key=value` that make all stages fit, mildest first; None when none of those tried does."""
+    """The fewest `key=value` that make all stages fit, mildest first; None when all do, or none of those tried does."""
+    if _fits(recipe, kinds):
+        return None
     levers = _levers(recipe)
     for count in range(1, _MOST_CHANGES + 1):
         for chosen in itertools.combinations(levers, count):
@@ -43,6 +62,17 @@ def smallest_changes(recipe: Recipe, kinds: list[str]) -> list[str] | None:
                 changed = _with(recipe, picked)
                 if changed is not None and _fits(changed, kinds):
                     return [f"{key}={_say(value)}" for one in picked for key, value in one.items()]
+    return None
+
+
+def next_smaller(recipe: Recipe, kinds: list[str]) -> list[str] | None:
+    """The mildest single change that lowers the estimate by 3%, for a recipe that ran out of memory though it was
+    planned to fit; None when none does."""
+    needs = max(_needs(recipe, kind) for kind in kinds)
+    for picked in (one for lever in _levers(recipe) for one in lever):
+        changed = _with(recipe, (picked,))
+        if changed is not None and max(_needs(changed, kind) for kind in kinds) < 0.97 * needs:
+            return [f"{key}={_say(value)}" for key, value in picked.items()]
     return None
 
 
@@ -67,7 +97,9 @@ def _levers(recipe: Recipe) -> list[list[dict[str, Any]]]:
         if launch.nodes == 1 and launch.processes >= 8:
             levers.append([{"launch.nodes": count} for count in (2, 4)])
         if model.lora is None:
-            levers.append([{"model.lora": {"rank": 16}}])
+            levers.append([{"model.lora": {"rank": 16}}, {"model.lora": {"rank": 16, "quantize": "4bit"}}])
+        elif model.lora.quantize is None:
+            levers.append([{"model.lora.quantize": "4bit"}])
     return [lever for lever in levers if lever]
 
 
@@ -88,6 +120,8 @@ def _with(recipe: Recipe, picked: tuple[dict[str, Any], ...]) -> Recipe | None:
         at[last] = value
     changed = from_dict(Recipe, told)
     trainer, launch = changed.trainer, changed.launch
+    if launch.strategy in SHARDED_WEIGHTS and changed.model.lora is not None:
+        return None  # refused by recipe/rules/launch.py
     share, left = divmod(
         trainer.prompts_per_step * trainer.group_size, trainer.updates_per_step * launch.processes * launch.nodes
     )

@@ -13,12 +13,17 @@ from sgpo_cli.pipeline.cost.shapes import Weights
 
 TILE_TOKENS, TILE_VOCAB = 4096, 32768
 """TRL projects hidden states to the vocabulary in tiles of so many tokens and entries (its fused head)."""
-_TILE_COPIES = 4
-"""float32 copies of a tile that are alive at once without Triton: logits, scaled, exponentials, gradient."""
-HOLES = 2.9
-"""On a CPU, of the cache's final size: what glibc's heap keeps of the blocks that a growing cache outgrew. Stages hold
-freed memory (pipeline/launch.py) because that saves a tenth to a quarter of their time; with glibc's own settings it
-is about 0 (docs/planning.md)."""
+_TILE_COPIES = 7.25
+"""float32 copies of a tile beside it where there is no Triton, at the most, in the backward pass: scaled twice,
+log-probs, probs, gradient, and the target's indicator as booleans, as numbers and less the probs. Triton works in the
+tile."""
+HOLES = 0.5
+"""On a CPU, of all layers' activations, recomputed ones too, and of the head: what glibc's heap loses between blocks
+that stay. A freed aligned block cannot hold another one of its size before glibc 2.38, and weights' gradients come to
+lie between activations. Stages keep freed memory on that heap (pipeline/launch.py): that saves a tenth to a quarter of
+their time. The figure is one that holds for all measured cases (docs/planning.md), not derived."""
+CACHE_HOLES = 1.0
+"""Likewise of the cache's final size, which grows by copying."""
 _SAMPLING_COPIES = 4
 """float32 copies of one step's logits that sampling holds: raw, processed, probabilities, sorted or summed."""
 
@@ -63,14 +68,22 @@ class Parts:
         return {name: size for name, size in {**self.steady, **largest}.items() if size > 0}
 
 
-def held_for_training(weights: Weights, shards: Sharding) -> dict[str, float]:
-    """Weights and AdamW's two moments, which take the type of the weights, or float32 where a master copy is kept."""
+def held_for_training(weights: Weights, shards: Sharding, optim: str = "") -> dict[str, float]:
+    """Weights and AdamW's two moments, which take the type of the weights, or float32 where a master copy is kept.
+
+    `optim` is transformers' name of the optimizer: the 8-bit ones keep a byte a number, Adafactor rows and columns of
+    the second moment only, and plain SGD nothing.
+    """
     half = weights.trained_width < 4
     master = 4.0 * weights.trained if shards.master and half else 0.0
-    moment = 4.0 if master else float(weights.trained_width)
+    moments = 2.0 * (4.0 if master else weights.trained_width)
+    if "8bit" in optim:
+        moments = 2.0
+    elif optim in {"adafactor", "sgd"}:
+        moments = 0.0
     return {
         "weights": weights.bytes / shards.weights,
-        "optimizer": (2 * moment * weights.trained + master) / shards.optimizer,
+        "optimizer": (moments * weights.trained + master) / shards.optimizer,
     }
 
 
@@ -101,11 +114,14 @@ def backbone_activations(shape: Shape, rows: int, length: int, width: int, *, ch
     return float(rows * length * shape.hidden * width * shape.layers + layer)
 
 
-def head(shape: Shape, tokens: int, width: int, *, trained: bool) -> float:
-    """TRL's fused head: tiles of logits, hidden states and their gradients in float32, the head's own gradient too."""
+def head(shape: Shape, tokens: int, width: int, *, trained: bool, accelerator: bool) -> float:
+    """TRL's fused head for `tokens` that are scored: a tile of logits, with its copies where there is no Triton, the
+    hidden states and their gradients, and the head's own gradient, all gradients in float32 first."""
     tile = min(tokens, TILE_TOKENS) * min(shape.vocab, TILE_VOCAB)
-    weight = shape.vocab * shape.hidden * (4 + (width if width < 4 else 0)) if trained else 0
-    return float(tile * (width + 4 * (_TILE_COPIES - 1)) + tokens * shape.hidden * (width + 8) + weight)
+    copies = 0.0 if accelerator else 4 * _TILE_COPIES
+    narrower = width if width < 4 else 0
+    weight = shape.vocab * shape.hidden * (4 + narrower) if trained else 0
+    return float(tile * (width + copies) + tokens * shape.hidden * (width + 4 + narrower) + weight)
 
 
 def cache(shape: Shape, rows: int, tokens: int, width: int) -> float:

@@ -65,3 +65,8 @@ def adapter_parameters(lora: Lora, shape: Shape) -> int:
     """Two matrices of `rank` for each linear layer that gets an adapter; the output head gets none."""
     chosen = [(i, o) for name, i, o in linears(shape) if lora.targets is None or name in lora.targets]
     return shape.layers * sum(lora.rank * (inputs + outputs) for inputs, outputs in chosen)
+
+
+def adapted_outputs(lora: Lora, shape: Shape) -> int:
+    """Numbers a token and layer that adapted linear layers make once more: peft adds the adapter's output to theirs."""
+    return sum(outputs for name, _, outputs in linears(shape) if lora.targets is None or name in lora.targets)

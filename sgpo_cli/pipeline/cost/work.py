@@ -19,7 +19,7 @@ from sgpo_cli.recipe.judgetraining import JudgeTrain
 from sgpo_cli.recipe.kinds import WarmupSft
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
-from sgpo_cli.stages.engines import batch_rows
+from sgpo_cli.stages.engines import batch_rows, eval_engine
 from sgpo_cli.stages.sampling import rows_at_once as sampled_at_once
 
 START_S = (4.0, 15.0)
@@ -31,6 +31,7 @@ _BANDWIDTH_SHARE = 0.6
 _FACTOR = 2.5  # either way, on accelerators
 _LAYER_S = {"transformers": 6e-4, "vllm": 8e-5, "vllm_server": 8e-5}  # a layer's launches at one token's step
 _EXPECTED = 0.5  # of the longest answer
+_VLLM_ROWS = 64  # that vLLM has room for side by side, of the longest answers
 _BENCH_ROWS = 500  # of a benchmark whose card counts none
 
 
@@ -132,7 +133,8 @@ def _measuring(recipe: Recipe) -> Work:
         rows += samples
         tokens += samples * (bench.max_new_tokens or card.sampling.max_new_tokens)
     longest = tokens // max(1, rows)
-    return Work(rows=rows, prompt=problem_tokens(recipe), longest=longest, at_once=batch_rows(longest))
+    side = batch_rows(longest) if eval_engine(recipe.generation.engine) == "transformers" else _VLLM_ROWS
+    return Work(rows=rows, prompt=problem_tokens(recipe), longest=longest, at_once=side)
 
 
 def seconds(

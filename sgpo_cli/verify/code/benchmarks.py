@@ -57,6 +57,23 @@ def livecodebench_tests(row: Row) -> CodeTests:
     return CallTests(f"Solution.{told['func_name']}", tuple(_call(case, where) for case in cases))
 
 
+def openr1_tests(row: Row) -> StdinTests:
+    """Field `verification_info`, as Open-R1's sets of verifiable coding problems have it (and Code-CoT, made of one):
+    `test_cases`, each with `input` and `output`. UserError for a row with other tests than of a whole program."""
+    where = f"row {row.get('id')}"
+    told = row.get("verification_info")
+    try:
+        listed = (json.loads(told) if isinstance(told, str) else dict(told or {}))["test_cases"] or ()
+        cases = [(str(case["input"]), str(case["output"])) for case in listed]
+        kinds = {case.get("type") or "stdin_stdout" for case in listed}
+    except (ValueError, LookupError, TypeError, AttributeError) as problem:
+        what = f"verification_info without test_cases of input and output ({problem!r})"
+        raise UserError(what, where=where, fix="drop the row") from None
+    if kinds != {"stdin_stdout"}:
+        raise UserError(f"test cases of kind {', '.join(sorted(kinds)) or 'none'}", where=where, fix="drop the row")
+    return StdinTests(tuple(cases))
+
+
 def _cases(told: Any, where: str) -> list[dict[str, str]]:
     if not told:
         return []

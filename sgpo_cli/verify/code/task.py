@@ -5,6 +5,7 @@
   goes on with something else.
 - `mbpp`: the program defines what the asserts call.
 - `livecodebench`: a class `Solution` where there is starter code, else a program that reads and prints.
+- `openr1`: a program that reads and prints.
 """
 
 from __future__ import annotations
@@ -16,16 +17,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sgpo_cli.errors import UserError
-from sgpo_cli.verify.code.benchmarks import humaneval_tests, livecodebench_tests, mbpp_tests, with_prelude
+from sgpo_cli.verify.code.benchmarks import (
+    humaneval_tests,
+    livecodebench_tests,
+    mbpp_tests,
+    openr1_tests,
+    with_prelude,
+)
 from sgpo_cli.verify.code.extract import complete, defines, extract_code
 from sgpo_cli.verify.code.interface import interface_of
 from sgpo_cli.verify.code.outcome import AssertTests, CallTests, CodeTests, FunctionTests
 
-Form = Literal["humaneval", "mbpp", "livecodebench"]
+Form = Literal["humaneval", "mbpp", "livecodebench", "openr1"]
 COLUMNS: dict[Form, tuple[str, ...]] = {
     "humaneval": ("test", "entry_point"),
     "mbpp": ("test_list",),
     "livecodebench": ("public_test_cases",),
+    "openr1": ("verification_info",),
 }
 """The columns that tell whose tests a row has."""
 
@@ -66,6 +74,8 @@ def task_of(row: Mapping[str, Any], where: str, form: Form | None = None) -> Cod
     if form == "mbpp":
         asserts = mbpp_tests(row)
         return CodeTask(form, asserts, next(iter(interface_of(asserts)), None))
+    if form == "openr1":
+        return CodeTask(form, openr1_tests(row), None)
     tests = livecodebench_tests(row)
     return CodeTask(
         form,
