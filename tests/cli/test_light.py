@@ -58,8 +58,8 @@ def test_the_commands_are_these(tmp_path: Path) -> None:
         for name, command in group.commands.items()
     }
     assert surface == {
-        "train": ["--json", "--restart", "--smoke", "--until"],
-        "plan": ["--json", "--online"],
+        "train": ["--json", "--rehearse", "--restart", "--smoke", "--until"],
+        "plan": ["--json", "--online", "--slurm"],
         "judge": sorted(
             ["--columns", "--config", "--endpoint", "--engine", "--json", "--judge", "--merge", "--out", "--overwrite"]
             + ["--revision", "--schema", "--shard", "--show", "--split", "--store", "--workers"]
