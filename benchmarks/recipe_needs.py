@@ -10,9 +10,9 @@ for the accelerator that its launch.device names. Recipes of the built-in task k
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from document import put
@@ -35,14 +35,15 @@ def shipped() -> list[Card]:
     return [card for card in list_cards("recipes") if card.path.parent == ROOT / "recipes"]
 
 
-def estimated(name: str, *overrides: str) -> tuple[float, float, float] | None:
-    """(GiB a device at most, hours at least, hours at most) of all stages; None where a stage has no estimate."""
+def estimated(name: str, *overrides: str) -> tuple[float, str, str] | None:
+    """GiB a device at most, hours up to the trained policy, hours to measure it; None where a stage has no estimate."""
     stages = as_json(compile_recipe(load_recipe(name, overrides)))["stages"]
-    told = [stage["estimate"] for stage in stages if stage["kind"] != "report"]
-    if any(not estimate.get("seconds") or not estimate.get("memory_gib") for estimate in told):
+    told = {stage["kind"]: stage["estimate"] for stage in stages if stage["kind"] != "report"}
+    if any(not estimate.get("seconds") or not estimate.get("memory_gib") for estimate in told.values()):
         return None
-    low, high = (sum(estimate["seconds"][at] for estimate in told) / 3600 for at in (0, 1))
-    return max(estimate["memory_gib"] for estimate in told), low, high
+    memory = max(estimate["memory_gib"] for estimate in told.values())
+    trains = [estimate["seconds"] for kind, estimate in told.items() if kind != "eval"]
+    return memory, _hours(trains), _hours([told["eval"]["seconds"]])
 
 
 def needs_line(name: str, device: str) -> str:
@@ -50,16 +51,19 @@ def needs_line(name: str, device: str) -> str:
     found = estimated(name)
     if found is None:
         return f"# Memory and time: `sgpo plan` has no estimate for {device}."
-    memory, low, high = found
-    hours = f"{_short(low)} to {_short(high)} hours"
-    return (
-        f"# Memory and time: about {memory:.0f} GiB a device, {hours}: `sgpo plan`, for {device}, which says how rough."
-    )
+    memory, trains, measures = found
+    first = f"# Memory and time: about {memory:.0f} GiB a device, {trains} hours to train and {measures} to measure;"
+    return f"{first}\n#     roughly, by `sgpo plan` for {device}; the upper figures are for answers of full length."
+
+
+def _hours(spans: Sequence[Sequence[float]]) -> str:
+    low, high = (sum(span[at] for span in spans) / 3600 for at in (0, 1))
+    return f"{_short(low)} to {_short(high)}"
 
 
 def _short(hours: float) -> str:
-    digits = max(0, 1 - math.floor(math.log10(hours))) if hours > 0 else 0
-    return f"{hours:.{digits if hours < 10 else 0}f}"
+    """Two figures at most."""
+    return f"{hours:.1f}" if hours < 10 else f"{float(f'{hours:.1e}'):,.0f}"
 
 
 def refresh() -> None:
