@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -113,7 +114,9 @@ def _writer(folder: Path, done: int) -> Any:
     except ImportError:
         from tensorboardX import SummaryWriter
     earlier = folder.is_dir() and any(folder.iterdir())
-    return SummaryWriter(str(folder), purge_step=(done + 1 if done else 0) if earlier else None)
+    # Two sessions may begin in one second, which is all that the file's own name tells.
+    suffix = f".{time.time_ns()}"
+    return SummaryWriter(str(folder), purge_step=(done + 1 if done else 0) if earlier else None, filename_suffix=suffix)
 
 
 class _TensorBoard:

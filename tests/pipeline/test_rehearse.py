@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 from sgpo_cli.errors import RunFailed
+from sgpo_cli.pipeline.cost.estimate import estimate
 from sgpo_cli.pipeline.rehearse import peak_words, ran_out, rehearsal
 from sgpo_cli.recipe.load import load_recipe
 from tests.tiny import SHORT_SGPO, rows, sgpo
 
 
 def test_what_is_rehearsed_is_the_recipe_at_its_largest() -> None:
-    loaded = load_recipe("qwen7b_sgpo", ["judge.card=qwq_32b"])
+    loaded = load_recipe("qwen7b_sgpo", ["judge.card=qwq_32b", "generation.engine=transformers"])
     made, changes = rehearsal(loaded)
     real, told = loaded.recipe, made.recipe
     assert told.name == "qwen7b_sgpo-rehearsal" and told.data.order == "longest" and told.trainer.steps == 2
@@ -26,9 +28,12 @@ def test_what_is_rehearsed_is_the_recipe_at_its_largest() -> None:
 
 
 def test_out_of_memory_says_what_to_try() -> None:
-    recipe = load_recipe("qwen7b_sgpo", ["launch.device=h100-80gb"]).recipe
+    sizes = ["launch.device=h100-80gb", "generation.engine=transformers", "trainer.micro_batch=8"]
+    recipe = load_recipe("qwen7b_sgpo", sizes).recipe
     told = ran_out(RunFailed("out of memory: tried to allocate 5 GiB"), recipe, ["train"])
-    assert told.fix == "try: trainer.micro_batch=2"
+    assert told.fix is not None and told.fix.startswith("try: ")
+    smaller = load_recipe("qwen7b_sgpo", [*sizes, *shlex.split(told.fix.removeprefix("try: "))]).recipe
+    assert estimate(smaller, "train")["memory_gib"] < estimate(recipe, "train")["memory_gib"]
     other = RunFailed("the loss is nan", fix="lower it")
     assert ran_out(other, recipe, ["train"]) is other
 
