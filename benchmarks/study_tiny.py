@@ -50,8 +50,8 @@ def run_name(arm: Arm, seed: int) -> str:
     return f"{arm.recipe}{changes.replace('[]', 'none')}-s{seed}"
 
 
-def train(arm: Arm, seed: int, root: Path) -> Path:
-    name = run_name(arm, seed)
+def train(arm: Arm, seed: int, root: Path, name: str | None = None) -> Path:
+    name = name or run_name(arm, seed)
     command = [sys.executable, "-m", "sgpo_cli", "train", arm.recipe, f"name={name}", f"seed={seed}", *arm.overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
