@@ -31,7 +31,17 @@ def test_a_judge_that_cannot_read_the_task_stops_the_run(warm: Path) -> None:
     assert measured(warm)["measures"]["acc_error"] == 0  # type: ignore[index]
     assert not (warm / "runs/tiny_sgpo/stages/train").exists()
     # The same judge without a floor goes on, and every step falls back to plain GRPO: it has nothing to check.
-    again = sgpo("train", "tiny_sgpo", *SHORT_SGPO, "judge.card=arithmetic", "judge.floor=null", "name=lax", cwd=warm)
+    again = sgpo(
+        "train",
+        "tiny_sgpo",
+        *SHORT_SGPO,
+        "judge.card=arithmetic",
+        "judge.floor=null",
+        "name=lax",
+        "--until",
+        "train",
+        cwd=warm,
+    )
     assert again.returncode == 0, again.stderr
     metrics = [json.loads(x) for x in (warm / "runs/lax/stages/train/metrics.jsonl").read_text().splitlines()]
     judged = [row for row in metrics if row["judge"]["judged"]]

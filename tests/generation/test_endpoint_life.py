@@ -140,7 +140,8 @@ def test_a_forked_child_opens_connections_of_its_own() -> None:
 def test_a_process_ends_at_once_and_in_silence(end: str) -> None:
     """With calls under way, however it ends: no warning of unclosed things, no waiting for the server."""
     program = f"""
-        import os, sys, time, warnings
+        import os, signal, sys, time, warnings
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
         warnings.simplefilter("always")
         from sgpo_cli.generation.endpoint.client import ChatClient
         from sgpo_cli.generation.endpoint.types import ChatRequest, ServerSettings
