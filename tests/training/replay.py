@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import guided_toy
 import toy
 
-from sgpo_cli.recipe.guidance import GuidanceSteady
+from sgpo_cli.recipe.guidance import GuidanceAdaptive, GuidanceSteady
 from sgpo_cli.recipe.kinds import RescueNone, RescueStepwise
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.training.trl_compat import ScoredBatchTrainer
@@ -29,14 +28,15 @@ STEPS = 10
 
 def recipes() -> dict[str, Recipe]:
     """Three problems of four rollouts a step, so that with two ranks one group lies on both."""
-    guidance = GuidanceSteady(loss_on_prefix=False, fraction=0.5, length=1, max_length=2, gain=1.0)
-    less = replace(guidance, fraction=0.25, max_length=1, length=0.5)  # leaves groups that fail all the same
+    paper = GuidanceAdaptive(loss_on_prefix=False, fraction=0.5, length=1, max_length=2)
+    # A shorter and rarer prefix leaves groups that fail all the same.
+    less = GuidanceSteady(loss_on_prefix=False, fraction=0.25, length=1, max_length=1, gain=1.0)
     rescue = RescueStepwise(truncated="keep")
     sizes: dict[str, Any] = {"steps": STEPS, "prompts_per_step": 3, "updates_per_step": 1, "eval_every": 0}
     return {
         "grpo": toy.recipe(rescue=RescueNone(), **sizes),
         "sgpo": toy.recipe(rescue=rescue, **sizes),
-        "guided": guided_toy.recipe(guidance, rescue=RescueNone(), **sizes),
+        "guided": guided_toy.recipe(paper, rescue=RescueNone(), **sizes),
         "both": guided_toy.recipe(less, rescue=rescue, **sizes),
     }
 

@@ -14,8 +14,8 @@ import replay
 
 NEAR = 1e-6
 """Of advantages and shares: sums over ranks are taken in another order."""
-LEARNED = 2e-3
-"""Of losses and gradient norms, relative: the weights differ in their last bits from the second update on."""
+LEARNED = 1e-4
+"""Of gradient norms, relative: the weights differ in their last bits from the second update on."""
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,12 @@ def rows(folder: Path, name: str, file: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / name / file).read_text().splitlines()]
 
 
+def answers(row: dict[str, Any]) -> int:
+    """How many answers the judge read or knew; which of the two, each rank finds in its own rows: equal rows of two
+    ranks are read twice."""
+    return int(row["judge"]["calls"] + row["judge"]["cached"])
+
+
 @pytest.mark.xdist_group("torchrun")
 @pytest.mark.parametrize("name", ["grpo", "sgpo", "guided", "both"])
 def test_two_processes_equal_one(runs: tuple[Path, Path], name: str) -> None:
@@ -56,13 +62,15 @@ def test_two_processes_equal_one(runs: tuple[Path, Path], name: str) -> None:
     for mine, theirs in zip(*ledgers, strict=True):
         assert mine["groups"] == theirs["groups"]
         assert mine["guidance"] == theirs["guidance"]
-        assert mine["trust"] == pytest.approx(theirs["trust"], abs=NEAR) if mine["trust"] else True
-        for share in ("accuracy", "steps_right", "reward", "zero_advantage", "completion_length"):
+        assert (mine["trust"] or {}) == pytest.approx(theirs["trust"] or {}, abs=NEAR)
+        for share in ("accuracy", "steps_right", "reward", "zero_advantage", "completion_length", "loss"):
             assert mine[share] == pytest.approx(theirs[share], abs=NEAR), share
-        for count in ("judged", "failed", "measured"):
+        for count in ("judged", "failed", "measured", "abstained", "fallback"):
             assert mine["judge"][count] == theirs["judge"][count], count
+        assert answers(mine) == answers(theirs)
         assert mine["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=LEARNED, abs=1e-5)
     if name in {"sgpo", "both"}:
         assert sum(row["groups"]["rescued"] for row in ledgers[0]) > 0
+        assert all(answers(row) for row in ledgers[0])
     if name in {"guided", "both"}:
         assert len({row["guidance"]["length"] for row in ledgers[0]}) > 1, "a length that never moved shows nothing"
