@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sgpo_cli.errors import Interrupted, SgpoError
 from sgpo_cli.runs import stops
+from sgpo_cli.runs.leaving import leave
 from sgpo_cli.runs.locks import watch_parent
 from sgpo_cli.stages.run import run_stage
 
@@ -27,4 +28,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    leave(main(sys.argv[1]))

@@ -29,7 +29,6 @@ from sgpo_cli.training.guiding import Guide, look_at_traces
 from sgpo_cli.training.heldout import HeldOut
 from sgpo_cli.training.inputs import Graders, as_dataset, steps_right_of
 from sgpo_cli.training.judge_refresh import Refresher, open_refresher
-from sgpo_cli.training.leaving import leave_cleanly
 from sgpo_cli.training.ledger import Ledger, cut_back
 from sgpo_cli.training.long_problems import left_out_words, longest_answer, look_at_lengths, may_exceed, prompt_lengths
 from sgpo_cli.training.peak import peak_gib
@@ -74,7 +73,6 @@ def run_train(
         Interrupted: a stop was asked for; a checkpoint is saved.
     """
     quiet()
-    leave_cleanly()
     started = time.perf_counter()
     with ExitStack() as stack:
         run = _Run(recipe, policy, judge, stage, events, stack, standing, teacher, stored)

@@ -23,6 +23,7 @@ from sgpo_cli.judging.hops_oracle import HopsOracle
 from sgpo_cli.recipe.guidance import GuidanceSteady
 from sgpo_cli.recipe.kinds import RescueStepwise
 from sgpo_cli.runs.events import EventWriter
+from sgpo_cli.runs.leaving import leave
 from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training import trl_compat
 from sgpo_cli.training.guiding import Guide
@@ -76,3 +77,5 @@ run_train(
     stage=stage,
     events=EventWriter("train", stage.events if rank == 0 else None),
 )
+
+leave(0)

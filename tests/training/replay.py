@@ -21,6 +21,7 @@ import toy
 from sgpo_cli.recipe.guidance import GuidanceAdaptive, GuidanceSteady
 from sgpo_cli.recipe.kinds import RescueNone, RescueStepwise
 from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.runs.leaving import leave
 from sgpo_cli.training.trl_compat import ScoredBatchTrainer
 
 STEPS = 10
@@ -56,14 +57,13 @@ def recording(file: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        ScoredBatchTrainer._generate_single_turn = theirs
+        del ScoredBatchTrainer._generate_single_turn  # TRL's own shows through again
 
 
 @contextmanager
 def replaying(file: Path, rank: int) -> Iterator[None]:
     """Gives each rank its share of what was written down, in the place of sampling."""
     calls = iter(file.read_text().splitlines())
-    theirs = ScoredBatchTrainer._generate_single_turn
 
     def sample(self: Any, prompts: Any, *_: Any) -> Any:
         ids = json.loads(next(calls))
@@ -73,7 +73,7 @@ def replaying(file: Path, rank: int) -> Iterator[None]:
     try:
         yield
     finally:
-        ScoredBatchTrainer._generate_single_turn = theirs
+        del ScoredBatchTrainer._generate_single_turn  # TRL's own shows through again
 
 
 def run(name: str, recipe: Recipe, policy: Path, folder: Path) -> None:
@@ -104,3 +104,4 @@ def main(policy: Path, recorded: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
+    leave(0)

@@ -12,6 +12,7 @@ import toy
 
 from sgpo_cli.judging.hops_oracle import HopsOracle
 from sgpo_cli.runs.events import EventWriter
+from sgpo_cli.runs.leaving import leave
 from sgpo_cli.runs.rundir import StageDir
 from sgpo_cli.training.job import run_train
 
@@ -37,3 +38,5 @@ run_train(
     stage=stage,
     events=EventWriter("train", stage.events if rank == 0 else None),
 )
+
+leave(0)
