@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from sgpo_cli.errors import Mistake, UserError
-from sgpo_cli.pipeline.architecture import Shape, on_accelerator, shape_of
+from sgpo_cli.pipeline.architecture import Shape, shape_of
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import JudgeCard, LanguageModelCard, LearnedCard, ProcessRewardCard, asked_by
@@ -114,8 +114,11 @@ def members(name: str) -> list[JudgeCard]:
     return [found for member in asked for found in members(member)] if asked else [card]
 
 
-def judge_memory_gib(recipe: Recipe) -> float:
-    """What the judge's own models take beside the policy; those of unknown size count nothing."""
+def judge_memory_gib(recipe: Recipe, *, accelerator: bool) -> float:
+    """What the judge's own models take beside the policy, on an accelerator or in the memory of a machine without.
+
+    Those of unknown size count nothing, nor do those on the CPU of a machine that has an accelerator.
+    """
     cards = members(recipe.judge.card) if recipe.judge is not None else []
     models = [card for card in cards if isinstance(card, ProcessRewardCard) and card.device != "server"]
     shapes = [shape_of(Model(path=card.model, revision=card.revision)) for card in models]
@@ -128,7 +131,8 @@ def judge_memory_gib(recipe: Recipe) -> float:
         return 0.0
     from sgpo_cli.judging.process_reward.size import memory_gib
 
-    known = [memory_gib(card, shape, accelerator=on_accelerator()) for card, shape in zip(models, shapes, strict=True)]
+    beside = [pair for pair in zip(models, shapes, strict=True) if not (accelerator and pair[0].device == "cpu")]
+    known = [memory_gib(card, shape, accelerator=accelerator) for card, shape in beside]
     return sum(gib for gib in known if gib is not None)
 
 

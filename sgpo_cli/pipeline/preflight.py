@@ -97,20 +97,25 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
 
 
 def check_labels(recipe: Recipe, *, at_most: int | None = None) -> None:
-    """Reads the file of labelled steps that a judge is to be trained from (of at most `at_most` bytes).
+    """Reads the files of labelled steps that a judge is to learn from and be measured on (of at most `at_most` bytes).
 
     Raises:
         UserError: rows that cannot be used, with file and line; too few labels, or none to measure the judge on.
     """
-    train = recipe.judge.train if recipe.judge is not None else None
-    if train is None or train.labels is None:
-        return
-    path = Path(train.labels)
-    if at_most is not None and path.stat().st_size > at_most:
-        return
-    from sgpo_cli.judging.learned.labels import divide, read_labels
+    judge = recipe.judge
+    train, floor = (judge.train, judge.floor) if judge is not None else (None, None)
+    if train is not None and train.labels is not None and _small(path := Path(train.labels), at_most):
+        from sgpo_cli.judging.learned.labels import divide, read_labels
 
-    divide(read_labels(path, train.format), share=train.heldout, least=train.least, where=str(path))
+        divide(read_labels(path, train.format), share=train.heldout, least=train.least, where=str(path))
+    if floor is not None and floor.data is not None and _small(path := Path(floor.data), at_most):
+        from sgpo_cli.judging.labelling.labelled import read_labelled
+
+        read_labelled(path)
+
+
+def _small(path: Path, at_most: int | None) -> bool:
+    return at_most is None or path.stat().st_size <= at_most
 
 
 def _in_order(problems: Problems) -> list[Row]:

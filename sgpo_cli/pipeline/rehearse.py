@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sgpo_cli.errors import RunFailed
+from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.pipeline.cost.fit import next_smaller, smallest_changes
 from sgpo_cli.pipeline.judge_cost import language_models
+from sgpo_cli.pipeline.smoke_rows import train_briefly
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
+from sgpo_cli.runs.rundir import runs_root
 
 REHEARSAL = "-rehearsal"
 STEPS = 2
@@ -26,8 +29,12 @@ STEPS = 2
 def rehearsal(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
     """The recipe as it is rehearsed, and what differs from the real run, one sentence each."""
     recipe, told = loaded.recipe, copy.deepcopy(loaded.resolved)
+    if only_judge(recipe) or recipe.offline is not None:
+        alone = only_judge(recipe)
+        what = "a judge alone trains no policy" if alone else "an offline recipe generates nothing in training"
+        raise UserError(f"--rehearse: {what}", fix="--smoke shows that every stage runs")
     told["name"] = recipe.name + REHEARSAL
-    told["benchmarks"], told["track"], told["offline"] = [], [], None
+    told["benchmarks"], told["track"] = [], []
     told["warmup"] = {"kind": "none"}
     told["data"].update(order="longest", heldout=0)
     told["trainer"].update(steps=STEPS, eval_every=0, save_every=STEPS, keep=1)
@@ -42,6 +49,11 @@ def rehearsal(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
     if told["judge"] is not None:
         told["judge"].update(measure=8, floor=None, max_abstained=1.0, compare_with=None, store=None)
         changes.append("the judge reads 8 rollouts before training, without a floor")
+        if told["judge"]["train"] is not None:
+            told["judge"]["train"]["refresh_every"] = None
+            changes += train_briefly(
+                told["judge"]["train"], runs_root().absolute() / ".shared" / "rehearsal" / f"{recipe.name}-labels.jsonl"
+            )
         if language_models(recipe):
             told["judge"]["endpoints"] = [STANDIN]
             changes.append("the judge's servers: a stand-in on this machine, so that nothing is paid")

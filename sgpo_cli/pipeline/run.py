@@ -42,7 +42,7 @@ def run_plan(
         names = ", ".join(stage.name for stage in plan.stages)
         raise UserError(f"--until {until}: no such stage in this recipe", fix=f"its stages: {names}")
     if not place_of(plan.recipe.launch).first:
-        _follow(plan, launcher, on_event, command)
+        _follow(plan, launcher, on_event, command, until)
         return
     with Lock(plan.run.lock, what=f"run {plan.run.name}") as lock:
         if restart:
@@ -57,10 +57,11 @@ def run_plan(
         write_json(plan.run.done, {"stages": {s.name: s.fingerprint for s in plan.stages}})
 
 
-def _follow(plan: Plan, launcher: Launcher, on_event: OnEvent, command: str) -> None:
+def _follow(plan: Plan, launcher: Launcher, on_event: OnEvent, command: str, until: str | None) -> None:
     """This machine's share of the train stage, which the first machine prepares, and nothing else."""
     stage = plan.stage("train")
-    if stage is None:
+    names = [one.name for one in plan.stages]
+    if stage is None or (until is not None and names.index(until) < names.index("train")):
         return
     line = f"to go on: {command}"
     ready, over = (lambda: stage.dir.fingerprint() == stage.fingerprint), (lambda: stage.status() == "skip")

@@ -14,7 +14,7 @@ from typing import Any
 
 from sgpo_cli.pipeline.architecture import shape_of
 from sgpo_cli.pipeline.judge_cost import language_models, members
-from sgpo_cli.pipeline.smoke_rows import bench_rows, train_rows, write_rows
+from sgpo_cli.pipeline.smoke_rows import bench_rows, train_briefly, train_rows, write_rows
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
@@ -22,7 +22,6 @@ from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.trl import TUNED
 from sgpo_cli.recipe.schema import Generation, Launch, Recipe, Scratch
-from sgpo_cli.runs.files import to_json, write_text
 from sgpo_cli.runs.rundir import SMOKE, runs_root
 
 _LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
@@ -67,9 +66,6 @@ def _shrink_model(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     chat = recipe.model.chat is not False
     told["model"].update(path=None, revision=None, scratch=asdict(scratch), dtype="float32")
     told["model"].update(chat=chat, chat_template=None)
-    lora = told["model"]["lora"]
-    if lora is not None:
-        lora["quantize"] = None  # needs an accelerator
     return [
         f"model {recipe.model.path}: a {family} of 2 layers, width 64, random weights",
         "tokenizer: a stand-in, one token a byte" + (", with a small chat template" if chat else ""),
@@ -156,15 +152,7 @@ def _shrink_training(recipe: Recipe, train: dict[str, Any] | None, home: Path) -
     """Four steps of training on labels of both kinds: rollouts of a random policy would give one kind only."""
     if train is None:
         return []
-    path = home / f"{recipe.name}-labels.jsonl"
-    rows = []
-    for index in range(_ROWS):
-        a, b, off = 3 + index, 4 + 2 * index, index % 2
-        steps = [f"{a} + {b} = {a + b + off}.", f"The answer is {a + b + off}."]
-        rows.append(to_json({"problem": f"What is {a} + {b}?", "steps": steps, "first_error": 0 if off else -1}))
-    write_text(path, "\n".join(rows) + "\n")
-    train.update(labels=str(path), format="sgpo", steps=4, batch_size=4, least=4, heldout=0.2, save_every=2)
-    changes = [f"judge.train: 4 steps on {_ROWS} synthetic labels ({path})"]
+    changes = train_briefly(train, home / f"{recipe.name}-labels.jsonl")
     if train["model"] is not None:
         train.update(model=None, scratch=asdict(Scratch(context=2048)))
         changes.append("judge.train.model: 2 layers of random weights, one token a byte")

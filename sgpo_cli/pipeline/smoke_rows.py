@@ -11,6 +11,7 @@ from sgpo_cli.recipe.kinds import RewardCode
 from sgpo_cli.recipe.schema import Columns, Recipe
 from sgpo_cli.runs.files import to_json, write_text
 
+_LABELS = 24
 _OTHERS = 7
 """A wrong choice is so much off, the next one twice as much."""
 
@@ -79,3 +80,17 @@ def _tests(form: str, a: int, b: int) -> dict[str, Any]:
     if form == "livecodebench":
         return {"public_test_cases": to_json([{**case, "testtype": "stdin"}])}
     return {"verification_info": {"language": "python", "test_cases": [{**case, "type": "stdin_stdout"}]}}
+
+
+def train_briefly(train: dict[str, Any], path: Path) -> list[str]:
+    """Makes section `judge.train` learn for four steps from synthetic labels, written to `path`, of both kinds: nobody
+    labels anything. What was changed, one sentence each."""
+    rows = []
+    for index in range(_LABELS):
+        a, b = _numbers(index)
+        off = index % 2
+        steps = [f"{a} + {b} = {a + b + off}.", f"The answer is {a + b + off}."]
+        rows.append({"problem": f"What is {a} + {b}?", "steps": steps, "first_error": 0 if off else -1})
+    write_rows(path, rows)
+    train.update(labels=str(path), format="sgpo", steps=4, batch_size=4, least=4, heldout=0.2, save_every=2)
+    return [f"judge.train: 4 steps on {_LABELS} synthetic labels ({path})"]

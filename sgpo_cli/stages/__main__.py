@@ -10,6 +10,7 @@ from sgpo_cli.errors import Interrupted, SgpoError
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.leaving import leave
 from sgpo_cli.runs.locks import watch_parent
+from sgpo_cli.stages.context import ranks
 from sgpo_cli.stages.run import run_stage
 
 
@@ -28,4 +29,7 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    if ranks() > 1:
+        leave(code)
+    sys.exit(code)

@@ -38,6 +38,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def ranks() -> int:
+    """How many processes the launch has; 1 when alone."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def open_stage(path: Path) -> StageContext:
     """Reads `stage.json` under `path`; ranks other than 0 get an event writer that writes nothing."""
     directory = StageDir(path)

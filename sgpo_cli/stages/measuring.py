@@ -9,7 +9,7 @@ from typing import Any
 
 from sgpo_cli.data.hops import first_wrong_step
 from sgpo_cli.errors import RunFailed
-from sgpo_cli.judging.labelling.jsonl import JsonLines
+from sgpo_cli.judging.labelling.labelled import read_labelled
 from sgpo_cli.judging.learned.closeness import Closeness, closeness
 from sgpo_cli.judging.learned.rows import read_rows
 from sgpo_cli.judging.measure import Measures, processbench
@@ -48,7 +48,7 @@ def measure(context: StageContext, use: JudgeUse, judge: Judge, rollouts: Rollou
     labels its own, else those that stage `judge_train` set aside."""
     recipe = context.recipe
     if use.floor is not None and use.floor.data is not None:
-        return _read(judge, _labelled(Path(use.floor.data)), use.floor.data)
+        return _read(judge, read_labelled(Path(use.floor.data)), use.floor.data)
     if rollouts is not None and recipe.data.source == "hops" and not only_judge(recipe):
         solutions, verdicts = rollouts
         truth = [first_wrong_step(recipe.data.hops, s.problem, s.steps) for s in solutions]
@@ -59,12 +59,6 @@ def measure(context: StageContext, use: JudgeUse, judge: Judge, rollouts: Rollou
         rows = [(Solution(row.problem, row.steps), row.first_error) for row in read_rows(held)]
         return _read(judge, rows, "held-out labels")
     return Figures(None, None, None, "no labelled steps: name a file of them in judge.floor.data")
-
-
-def _labelled(path: Path) -> list[tuple[Solution, int]]:
-    source = JsonLines(path)
-    source.check()
-    return [(item.solution, item.label) for item in source.items() if item.label is not None]
 
 
 def _read(judge: Judge, rows: Sequence[tuple[Solution, int]], source: str) -> Figures:

@@ -15,7 +15,7 @@ from sgpo_cli.errors import RunFailed, SgpoError, UserError
 from sgpo_cli.runs.files import write_json
 from sgpo_cli.runs.ranks import announced
 from sgpo_cli.runs.rundir import EXPECTED
-from sgpo_cli.stages.context import StageContext, open_stage, rank
+from sgpo_cli.stages.context import StageContext, open_stage, rank, ranks
 
 # kind of stage -> the module that has its `run(context) -> outputs`
 KINDS = {
@@ -59,7 +59,7 @@ def run_stage(path: Path) -> None:
 
 def _check_processes() -> None:
     """A launcher that starts fewer processes than it was asked for, in silence, would train on other batches."""
-    wanted, there = os.environ.get(EXPECTED), int(os.environ.get("WORLD_SIZE", "1"))
+    wanted, there = os.environ.get(EXPECTED), ranks()
     if wanted is not None and int(wanted) != there:
         raise UserError(
             f"this stage is one of {there} processes, and the recipe asks for {wanted}",

@@ -83,6 +83,11 @@ def merged(model: Any) -> PreTrainedModel:
             continue
         state[name.replace(".base_layer.", ".")] = value.detach().to("cpu", copy=True)
     for name, module in base.named_modules():
+        if isinstance(module, torch.nn.Linear) and not module.weight.dtype.is_floating_point:
+            # Packed, and with an adapter around it or without.
+            plain_name = f"{name}.".replace(".base_layer.", ".")
+            state[f"{plain_name}weight"] = _full_weight(module).to(base.dtype).cpu()
+    for name, module in base.named_modules():
         if isinstance(module, LoraLayer) and _ADAPTER in module.active_adapters:
             weight = _full_weight(module.get_base_layer())
             product = module.get_delta_weight(_ADAPTER).to(torch.float32)

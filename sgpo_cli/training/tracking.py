@@ -150,7 +150,9 @@ class _Wandb:
         wandb.log({**values, "sgpo/step": step})
 
     def close(self) -> None:
-        """wandb ends its run with the process."""
+        import wandb
+
+        wandb.finish()  # else at the interpreter's exit, which a rank never comes to (runs/leaving.py)
 
 
 class _Trackio:
@@ -182,7 +184,9 @@ class _Mlflow:
             self._tracking.keep_id("mlflow", run.info.run_id)
 
     def close(self) -> None:
-        """transformers ends the run."""
+        import mlflow
+
+        mlflow.end_run()  # as of wandb
 
 
 _OPEN: dict[str, Any] = {"tensorboard": _TensorBoard, "wandb": _Wandb, "trackio": _Trackio, "mlflow": _Mlflow}

@@ -200,3 +200,18 @@ def test_looking_at_nothing(tmp_path: Path) -> None:
     refused(sgpo("compare", "one", cwd=tmp_path), "two")
     refused(sgpo("judge", "--out", "o", "--judge", "arithmetic", cwd=tmp_path), "runs")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"problem": "p", "steps": ["a"], "label": 0}, "has a label: there is nothing to measure a judge on"),
+        ({"problem": "p", "steps": ["a"], "first_error": 4}, "first_error is 4, of 1 steps"),
+    ],
+)
+def test_labels_of_a_floor_are_read_before_anything_runs(tmp_path: Path, row: dict[str, object], words: str) -> None:
+    (tmp_path / "floor.jsonl").write_text(json.dumps(row) + "\n")
+    for command in ("plan", "train"):
+        told = sgpo(command, "tiny_sgpo", "judge.floor={f1: 0.5, data: floor.jsonl}", cwd=tmp_path)
+        assert told.returncode == 2 and words in told.stderr.replace("\n", " "), told.stderr
+    assert not (tmp_path / "runs").exists()

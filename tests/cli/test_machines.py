@@ -45,6 +45,22 @@ def test_both_run_the_same_command_and_train_one_policy(finished: Path, tmp_path
     assert (stage / "log-1.txt").exists() and (stage / "final/model.safetensors").exists()
 
 
+def test_a_machine_that_is_not_needed_does_not_wait(tmp_path: Path) -> None:
+    """Nothing before stage train is for any but the first: this one would wait for ever."""
+    command = [*COMMAND[:-1], "warmup", "launch.engine=torchrun"]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500", "NODE_RANK": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "sgpo_cli", *command],
+        cwd=tmp_path,
+        env={**environment(), **meeting},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_machine_that_does_not_know_its_place_is_told_what_to_set(tmp_path: Path) -> None:
     told = sgpo(*COMMAND, "launch.engine=torchrun", cwd=tmp_path)
     assert told.returncode == 2 and "Traceback" not in told.stderr

@@ -170,6 +170,20 @@ def test_a_stage_that_no_lever_reaches_says_so() -> None:
     assert "launch.device=h200-141gb" in str(told["judge"])
 
 
+def test_the_judge_is_sized_for_the_hardware_that_is_planned_for() -> None:
+    """A 7B judge beside the policy, planned on a machine without a GPU for one: half-width weights, ~15 GiB."""
+    told = parts("judge.card=qwen_math_prm_7b")
+    assert 13 < told["judge"] < 20
+
+
+def test_only_training_is_shared_by_processes() -> None:
+    one, eight = (
+        estimate(load_recipe("tiny_grpo", [f"launch.processes={n}", "launch.engine=torchrun"]).recipe, "warmup")
+        for n in (1, 8)
+    )
+    assert one["seconds"] == eight["seconds"]
+
+
 def test_larger_is_never_cheaper() -> None:
     base = estimate(recipe(H100), "train")
     for more in ("trainer.micro_batch=8", "trainer.max_completion_length=6144", "trainer.trl.beta=0.1"):

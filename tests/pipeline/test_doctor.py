@@ -130,15 +130,17 @@ def test_line_ups() -> None:
 
 
 def test_packages_that_a_recipe_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "_is_installed", lambda name: False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     recipe = Recipe(
         name="x",
         model=Model(lora=Lora(quantize="4bit")),
         generation=Generation(engine="vllm"),
         launch=Launch(engine="accelerate", strategy="zero3"),
     )
-    assert set(levels(packages.wanted_by(recipe, {}))) == {"vllm", "peft", "bitsandbytes", "deepspeed"}
-    assert packages.wanted_by(Recipe(name="x"), {}) == []
+    found = packages.wanted_by(recipe)
+    assert set(levels(found)) == {"vllm", "model.lora", "model.lora.quantize", "deepspeed"}
+    assert all(finding.fix and "pip install" in finding.fix for finding in found)
+    assert packages.wanted_by(Recipe(name="x")) == []
 
 
 def test_memory_disk_and_sandbox(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

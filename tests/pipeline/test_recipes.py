@@ -158,7 +158,10 @@ def test_a_smoke_run_ends(name: str, place: Path) -> None:
         assert summary["n_problems"] == 4 and summary["sampling"]["top_k"] == (use.top_k or 0)
     if loaded.recipe.judge is not None:
         assert "a stand-in on this machine" in done.output or loaded.recipe.judge.card not in {"qwq_32b", "o4_mini"}
-        assert json.loads((run / "stages/judge/judge.json").read_text())
+        judged = json.loads((run / "stages/judge/judge.json").read_text())
+        assert judged["rows"] == 16
+        if "a stand-in on this machine" in done.output:
+            assert judged["usage"]["calls"] > 0 and judged["abstained"] == 0
     if loaded.recipe.guidance.kind != "none":
         check_guided(loaded, told, rows(run / "stages/train/rollouts.jsonl"))
     offline = loaded.recipe.offline is not None

@@ -6,7 +6,9 @@ import json
 import shlex
 from pathlib import Path
 
-from sgpo_cli.errors import RunFailed
+import pytest
+
+from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.pipeline.cost.estimate import estimate
 from sgpo_cli.pipeline.rehearse import peak_words, ran_out, rehearsal
 from sgpo_cli.recipe.load import load_recipe
@@ -25,6 +27,22 @@ def test_what_is_rehearsed_is_the_recipe_at_its_largest() -> None:
     assert told.judge is not None and told.judge.endpoints is not None and "stand-in" in " ".join(changes)
     vllm, _ = rehearsal(load_recipe("qwen7b_sgpo", ["generation.engine=vllm"]))
     assert vllm.recipe.trainer.trl["generation_kwargs"] == {"min_tokens": 3072}
+
+
+def test_nobody_labels_for_a_rehearsal(here: Path) -> None:
+    """A judge that is to be trained by a paid teacher learns from synthetic labels here."""
+    train = "judge.train={label_with: qwq_32b, rollouts: 2000, refresh_every: 25}"
+    made, changes = rehearsal(load_recipe("tiny_sgpo", ["judge.card=learned", train, "judge.floor=null"]))
+    judge = made.recipe.judge
+    assert judge is not None and judge.train is not None and judge.train.labels is not None
+    assert Path(judge.train.labels).exists() and judge.train.refresh_every is None
+    assert any("synthetic labels" in change for change in changes)
+
+
+@pytest.mark.parametrize("name", ["tiny_sgpo_offline", "qwen7b_sgpo_offline"])
+def test_what_generates_nothing_is_not_rehearsed(name: str) -> None:
+    with pytest.raises(UserError, match="generates nothing in training"):
+        rehearsal(load_recipe(name))
 
 
 def test_out_of_memory_says_what_to_try() -> None:

@@ -97,11 +97,17 @@ def test_tensorboard_shows_the_ledger_also_of_a_run_that_was_broken_off(policy: 
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """Stand-ins for wandb, trackio and mlflow that keep what they are sent."""
-    sent: dict[str, list[Any]] = {"wandb": [], "axis": [], "trackio": [], "mlflow": []}
-    wandb = SimpleNamespace(log=sent["wandb"].append, define_metric=lambda *a, **k: sent["axis"].append((a, k)))
+    sent: dict[str, list[Any]] = {"wandb": [], "axis": [], "trackio": [], "mlflow": [], "ended": []}
+    wandb = SimpleNamespace(
+        log=sent["wandb"].append,
+        define_metric=lambda *a, **k: sent["axis"].append((a, k)),
+        finish=lambda: sent["ended"].append("wandb"),
+    )
     run = SimpleNamespace(info=SimpleNamespace(run_id="run-7"))
     mlflow = SimpleNamespace(
-        log_metrics=lambda values, step: sent["mlflow"].append((values, step)), active_run=lambda: run
+        log_metrics=lambda values, step: sent["mlflow"].append((values, step)),
+        active_run=lambda: run,
+        end_run=lambda: sent["ended"].append("mlflow"),
     )
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     monkeypatch.setitem(sys.modules, "trackio", SimpleNamespace(log=sent["trackio"].append))
@@ -131,6 +137,7 @@ def test_other_trackers_get_the_same_and_keep_their_run(tmp_path: Path, modules:
     values = {"sgpo/accuracy": 0.5, "sgpo/judge/fallback": 1}
     assert modules["wandb"] == modules["trackio"] == [{**values, "sgpo/step": 2}] * 2
     assert modules["mlflow"] == [(values, 2)] * 2
+    assert modules["ended"] == ["wandb", "mlflow"] * 2
     assert (("sgpo/*",), {"step_metric": "sgpo/step"}) in modules["axis"]
     assert ids[0][0] == ids[1][0] and ids[0][1] == "allow", "the second session goes on with the first's run"
     assert (ids[0][2], ids[1][2]) == (None, "run-7")

@@ -41,7 +41,7 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
         return {"seconds": None, "memory_gib": None, **judging, "reason": reason}
     weights = weights_of(_model(recipe, kind), shape, accelerator=machine.accelerator)
     work = work_of(recipe, kind)
-    everyone = recipe.launch.processes * recipe.launch.nodes if kind in {"train", "warmup"} else 1
+    everyone = recipe.launch.processes * recipe.launch.nodes if kind == "train" else 1
     engine: str = recipe.generation.engine if kind == "train" else "transformers"
     if kind == "eval":
         engine = eval_engine(recipe.generation.engine)
@@ -93,7 +93,7 @@ def parts_of(recipe: Recipe, kind: str, shape: Shape, weights: Weights, machine:
     """The memory of the stage's largest process."""
     steady = {"process": _PROCESS_GIB[machine.accelerator] * _GIB}
     if kind in {"judge", "train"}:
-        steady["judge"] = judge_memory_gib(recipe) * _GIB
+        steady["judge"] = judge_memory_gib(recipe, accelerator=machine.accelerator) * _GIB
     if kind == "train":
         return _training(recipe, shape, weights, machine, steady)
     if kind in {"warmup", "judge_train"}:

@@ -61,8 +61,7 @@ def smallest_changes(recipe: Recipe, kinds: list[str]) -> list[str] | None:
             for picked in itertools.product(*chosen):
                 changed = _with(recipe, picked)
                 if changed is not None and _fits(changed, kinds):
-                    told = ((key, value) for one in picked for key, value in one.items())
-                    return [f"{key}={_say(value)}" for key, value in told if _at(recipe, key) != value]
+                    return _told(recipe, picked)
     return None
 
 
@@ -73,7 +72,7 @@ def next_smaller(recipe: Recipe, kinds: list[str]) -> list[str] | None:
     for picked in (one for lever in _levers(recipe) for one in lever):
         changed = _with(recipe, (picked,))
         if changed is not None and max(_needs(changed, kind) for kind in kinds) < 0.97 * needs:
-            return [f"{key}={_say(value)}" for key, value in picked.items()]
+            return _told(recipe, (picked,))
     return None
 
 
@@ -136,6 +135,12 @@ def _fits(recipe: Recipe, kinds: list[str]) -> bool:
 
 def _needs(recipe: Recipe, kind: str) -> float:
     return float(estimate(recipe, kind).get("memory_gib") or 0.0)
+
+
+def _told(recipe: Recipe, picked: tuple[dict[str, Any], ...]) -> list[str]:
+    """The changes as a person types them, less what the recipe says already."""
+    changes = ((key, value) for one in picked for key, value in one.items())
+    return [f"{key}={_say(value)}" for key, value in changes if _at(recipe, key) != value]
 
 
 def _at(recipe: Recipe, key: str) -> Any:

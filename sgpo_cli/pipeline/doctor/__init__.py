@@ -30,7 +30,7 @@ def examine(
         yield from machine.disk()
         yield machine.sandbox(recipe)
         if loaded is not None and recipe is not None:
-            yield from packages.wanted_by(recipe, there)
+            yield from packages.wanted_by(recipe)
             yield from _odd(loaded)
         asked = _asked(recipe, path)
         if asked is not None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from sgpo_cli.pipeline.doctor.finding import Finding
 from sgpo_cli.recipe.lineups import LINEUPS, Lineup, covers, installed_version
-from sgpo_cli.recipe.rules.generation import VLLM_FIX
+from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
+from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
+from sgpo_cli.recipe.rules.model import missing_for_adapters
 from sgpo_cli.recipe.schema import Recipe
 
 NAMES = ("trl", "torch", "transformers", "vllm")
@@ -56,26 +58,11 @@ def _pin(version: str) -> str:
     return version if version.count(".") > 1 else f"{version}.*"
 
 
-def wanted_by(recipe: Recipe, there: Mapping[str, str]) -> list[Finding]:
-    """Optional packages that the recipe needs and that are not installed."""
-    lora, launch = recipe.model.lora, recipe.launch
-    needs = [
-        ("vllm", recipe.generation.engine != "transformers" and recipe.offline is None, "generation.engine", VLLM_FIX),
-        ("peft", lora is not None, "model.lora", "pip install 'sgpo-cli[lora]'"),
-        (
-            "bitsandbytes",
-            lora is not None and lora.quantize is not None,
-            "model.lora.quantize",
-            "pip install 'sgpo-cli[qlora]'",
-        ),
-        ("deepspeed", launch.strategy.startswith("zero"), f"launch.strategy {launch.strategy}", None),
-    ]
-    return [
-        Finding(name, "error", f"not installed, and {key} needs it", fix or f"pip install {name}")
-        for name, needed, key, fix in needs
-        if needed and not _is_installed(name)
-    ]
-
-
-def _is_installed(name: str) -> bool:
-    return installed_version(name) is not None
+def wanted_by(recipe: Recipe) -> list[Finding]:
+    """Optional packages that the recipe needs and that are not installed, in the words of the recipe's own rules."""
+    found = list(missing_for_adapters(recipe.model.lora)) if recipe.model.lora is not None else []
+    if recipe.offline is None and (engine := missing_engine(recipe.generation)) is not None:
+        found.append(("vllm", engine, VLLM_FIX))
+    if (sharding := missing_deepspeed(recipe.launch.strategy)) is not None:
+        found.append(("deepspeed", sharding, DEEPSPEED_FIX))
+    return [Finding(subject, "error", what, fix) for subject, what, fix in found]
