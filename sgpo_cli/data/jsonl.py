@@ -18,18 +18,24 @@ def read_file(path: Path, limit: int | None = None) -> Iterator[tuple[str, dict[
     """
     count = 0
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, start=1):
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, start=1):
                 if limit is not None and count >= limit:
                     return
+                place = f"{path}:{number}"
+                line = _text(raw, place, path)
                 if line.strip():
                     count += 1
-                    place = f"{path}:{number}"
                     yield place, _parse(line, place)
-    except UnicodeDecodeError as problem:
-        raise UserError(f"not UTF-8 text: {problem.reason}", where=str(path), fix=_fix(path)) from None
     except OSError as problem:
         raise UserError(f"cannot read it: {problem.strerror}", where=str(path)) from None
+
+
+def _text(raw: bytes, place: str, path: Path) -> str:
+    try:
+        return raw.decode("utf-8-sig" if place.endswith(":1") else "utf-8")
+    except UnicodeDecodeError as problem:
+        raise UserError(f"not UTF-8 text: {problem.reason}", where=place, fix=_fix(path)) from None
 
 
 def _parse(line: str, place: str) -> dict[str, Any]:

@@ -86,6 +86,11 @@ class RunFacts:
     def train_status(self) -> StageStatus:
         return next((stage.status for stage in self.stages if stage.kind == "train"), "not run")
 
+    @property
+    def trains_policy(self) -> bool:
+        """False of a recipe with a judge section only."""
+        return not self.stages or any(stage.kind == "train" for stage in self.stages)
+
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "seconds": self.seconds, "best_heldout": self.best_heldout}
 

@@ -75,7 +75,8 @@ def result_table(run: RunDir) -> RenderableType:
     grid.add_column(overflow="fold")
     for name, text in result_lines(facts):
         grid.add_row(name, text)
-    title = Text(f"{facts.name}: after {words.plural(facts.steps, 'step')}", style="title")
+    came = f"after {words.plural(facts.steps, 'step')}" if facts.trains_policy else "a judge, and no policy"
+    title = Text(f"{facts.name}: {came}", style="title")
     return Group(title, grid, *([bench_table(facts.benches)] if facts.benches else []))
 
 

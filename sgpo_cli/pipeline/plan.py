@@ -44,9 +44,13 @@ class PlannedStage:
 
     def status(self) -> Status:
         """Complete with this fingerprint and its outputs there: skip; begun with it: resume; else run."""
-        if self.dir.is_done(self.fingerprint) and all(Path(path).exists() for path in self.outputs.values()):
+        if self.dir.is_done(self.fingerprint) and all(self._is_made(Path(path)) for path in self.outputs.values()):
             return "skip"
         return "resume" if self.dir.fingerprint() == self.fingerprint else "run"
+
+    def _is_made(self, output: Path) -> bool:
+        """A run that never had a shared stage has no link to it yet."""
+        return (self.home / output.name if self.shared else output).exists()
 
 
 @dataclass(frozen=True)

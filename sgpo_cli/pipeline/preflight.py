@@ -11,6 +11,7 @@ from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.judging.split import split_spans
 from sgpo_cli.methods.guidance.cut import Cut
 from sgpo_cli.pipeline.architecture import on_accelerator
+from sgpo_cli.pipeline.labelled_files import check_labelled_files
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.rules.generation import SERVE, VLLM_FIX, missing_engine
 from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
@@ -68,7 +69,7 @@ def _silent(server: str) -> str | None:
 
 
 def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mistake]:
-    """Reads every row of a local file (of at most `at_most` bytes) as training will; what looks odd.
+    """Reads every row of the local files (of at most `at_most` bytes) as the stages will; what looks odd.
 
     Built-in tasks, folders of `datasets` and hub ids are left to the stages, and so are lengths where the tokenizer is
     not on this machine.
@@ -76,10 +77,10 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
     Raises:
         UserError: rows that cannot be used, with file and line of the first ones and the count of all.
     """
-    check_labels(recipe, at_most=at_most)
+    odd = check_labelled_files(recipe, at_most=at_most)
     source = Path(recipe.data.source)
     if not source.is_file() or (at_most is not None and source.stat().st_size > at_most):
-        return []
+        return odd
     from sgpo_cli.pipeline.long_prompts import context_of, prompt_lengths
 
     context, most = context_of(recipe), recipe.data.max_problem_tokens
@@ -93,29 +94,7 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
     if lengths is not None and context is not None:
         told.append(look_at_lengths(recipe, rows, lengths(rows), context))
     told += _check_traces(recipe, rows)
-    return [Mistake(what, where="data.source") for what in told if what is not None]
-
-
-def check_labels(recipe: Recipe, *, at_most: int | None = None) -> None:
-    """Reads the files of labelled steps that a judge is to learn from and be measured on (of at most `at_most` bytes).
-
-    Raises:
-        UserError: rows that cannot be used, with file and line; too few labels, or none to measure the judge on.
-    """
-    judge = recipe.judge
-    train, floor = (judge.train, judge.floor) if judge is not None else (None, None)
-    if train is not None and train.labels is not None and _small(path := Path(train.labels), at_most):
-        from sgpo_cli.judging.learned.labels import divide, read_labels
-
-        divide(read_labels(path, train.format), share=train.heldout, least=train.least, where=str(path))
-    if floor is not None and floor.data is not None and _small(path := Path(floor.data), at_most):
-        from sgpo_cli.judging.labelling.labelled import read_labelled
-
-        read_labelled(path)
-
-
-def _small(path: Path, at_most: int | None) -> bool:
-    return at_most is None or path.stat().st_size <= at_most
+    return odd + [Mistake(what, where="data.source") for what in told if what is not None]
 
 
 def _in_order(problems: Problems) -> list[Row]:

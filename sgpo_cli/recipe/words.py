@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -19,6 +19,12 @@ def did_you_mean(word: str, names: Iterable[str], label: str) -> str:
     near = nearest(word, listed)
     guess = f"did you mean {' or '.join(near)}? " if near else ""
     return f"{guess}{label}: {', '.join(listed) or 'none'}"
+
+
+def counted(reasons: Mapping[str, int]) -> str:
+    """What was left out, most first: `12 without a label, 3 longer than ...`."""
+    most_first = sorted(reasons.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{count:,} {reason}" for reason, count in most_first) or "none left out"
 
 
 def say(value: Any) -> str:

@@ -26,7 +26,7 @@ from sgpo_cli.runs.files import to_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.judging import close_judge, recipe_judge
 from sgpo_cli.stages.labelling import label_stored, stored_rollouts
-from sgpo_cli.stages.measuring import Figures, measure, refuse_below_floor
+from sgpo_cli.stages.measuring import Figures, asked_of, measure, refuse_below_floor
 from sgpo_cli.stages.policy import open_problems
 from sgpo_cli.stages.sampling import sample
 from sgpo_cli.training.judge_desk import gives_nothing
@@ -63,7 +63,7 @@ def _tell(
     context: StageContext, use: JudgeUse, found: Figures, told: dict[str, Any], verdicts: Sequence[Verdict] = ()
 ) -> None:
     """Leaves judge.json and says the figures, before `max_abstained` and the floor are held to them."""
-    write_json(context.dir.measures, told | {"floor": use.floor.f1 if use.floor else None})
+    write_json(context.dir.measures, told | {"floor": asked_of(use)})
     shown = ("accuracy", "all_negative", "abstained", "measures", "closeness", "agreement", "per_second", "usage")
     context.events.emit("metrics", **{key: told.get(key) for key in shown})
     if found.measures is None:

@@ -25,6 +25,7 @@ from sgpo_cli.recipe.cards import load_judge_card
 from sgpo_cli.recipe.judgecards import LearnedCard
 from sgpo_cli.recipe.judgetraining import JudgeTrain
 from sgpo_cli.recipe.schema import JudgeUse
+from sgpo_cli.recipe.words import counted
 from sgpo_cli.recipe.yamlio import dump
 from sgpo_cli.runs.files import read_json, write_json, write_text
 from sgpo_cli.stages.context import StageContext
@@ -37,25 +38,27 @@ _PROBLEM_SEED = 500_000
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    from sgpo_cli.training.judge_trainer import open_writer, train_judge
+    from sgpo_cli.training.judge_trainer import longest, open_writer, train_judge
 
     use = context.recipe.judge
     assert use is not None and use.train is not None
     train, home = use.train, context.dir.path
     told = _labels(context, use, train)
     context.events.emit("metrics", **told)
+    if told["left_out"]:
+        context.events.emit("warning", what=f"rows left out of the labels: {counted(told['left_out'])}")
     learned = read_rows(home / "labels.jsonl")
     source = _source(context, train)
-    examples, left_out = encode(learned, open_writer(source), max_length=train.max_length)
+    examples, left_out = encode(learned, open_writer(source), max_length=longest(source, train))
     if len(examples) < train.least:
-        why = "; ".join(f"{count}: {reason}" for reason, count in left_out.most_common())
         raise UserError(
-            f"{len(examples)} labelled responses can be learned from, and judge.train.least is {train.least} ({why})",
+            f"{len(examples)} labelled responses can be learned from, and judge.train.least is {train.least} "
+            f"(left out: {counted(left_out)})",
             where="judge.train",
-            fix="raise judge.train.max_length, or label more",
+            fix="raise judge.train.max_length (a model of its own reads judge.train.scratch.context), or label more",
         )
     if left_out:
-        context.events.emit("warning", what=f"labelled responses left out: {dict(left_out)}")
+        context.events.emit("warning", what=f"labelled responses left out: {counted(left_out)}")
     train_judge(examples, source=source, train=train, steps=train.steps, home=home, events=context.events)
     write_text(home / "card.yaml", _card(context.dir.final, use, train))
     return {"judge": str(context.dir.final), **told}

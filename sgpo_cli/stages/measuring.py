@@ -107,6 +107,14 @@ def _f1(context: StageContext, measures: Measures, floor: Floor) -> tuple[str, f
     return name, value
 
 
+def asked_of(use: JudgeUse) -> dict[str, float] | None:
+    """The floor's figures that are asked for, by name; None without a floor."""
+    if use.floor is None:
+        return None
+    least = {"f1": use.floor.f1, "exact": use.floor.exact, "correlation": use.floor.correlation}
+    return {name: value for name, value in least.items() if value is not None}
+
+
 def _asked(floor: Floor) -> str:
     named = (("F1", floor.f1), ("exact first errors", floor.exact), ("correlation", floor.correlation))
     return ", ".join(f"{name} {least:.2f}" for name, least in named if least is not None)

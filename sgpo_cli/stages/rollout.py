@@ -6,24 +6,24 @@ after a kill; training/stored.py reads it.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sgpo_cli.data.jsonl import read_file
 from sgpo_cli.data.rows import Row
-from sgpo_cli.errors import UserError
 from sgpo_cli.generation.prompts import fill, prompt_ids
 from sgpo_cli.generation.scoring import log_probs
 from sgpo_cli.judging.verdict import Verdict
 from sgpo_cli.methods.outcomes import classify
+from sgpo_cli.recipe.words import counted
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import JsonLines, keep_jsonl, read_jsonl
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.policy import open_engine, open_problems
+from sgpo_cli.training.elsewhere import into_groups, read_fed
 
 _BATCH = 256
 _STOPPED = "stopped between two batches of rollouts; those so far are kept"
@@ -39,9 +39,6 @@ class Made:
     verdict: Verdict | None = None
 
 
-Group = tuple[Row, list[Made]]
-
-
 def run(context: StageContext) -> dict[str, Any]:
     from sgpo_cli.training.rewards import build_rewards
     from sgpo_cli.verify.pool import Grader
@@ -50,13 +47,10 @@ def run(context: StageContext) -> dict[str, Any]:
     offline = recipe.offline
     assert offline is not None
     engine, ask = open_engine(context, top_k=recipe.generation.top_k)
-    rows = open_problems(context).rows[: offline.problems]
-    chosen: Sequence[tuple[Row, list[Made] | None]] = [(row, None) for row in rows]
+    rows = open_problems(context).rows
+    chosen: Sequence[tuple[Row, list[Made] | None]] = [(row, None) for row in rows[: offline.problems]]
     if offline.responses is not None:
-        eos = engine.tokenizer.eos_token_id
-        chosen, left_out = _of_elsewhere(Path(offline.responses), rows, size, engine.tokenizer, eos, recipe)
-        if left_out:
-            context.events.emit("warning", what=f"responses left out: {dict(left_out)}")
+        chosen = _of_elsewhere(context, rows, engine.tokenizer)
     at_once = max(1, _BATCH // size)
     path = context.dir.rollouts
     there = sum(1 for _ in read_jsonl(path)) // size // at_once * at_once
@@ -136,41 +130,24 @@ def _told(path: Path, size: int) -> dict[str, Any]:
     }
 
 
-def _of_elsewhere(
-    path: Path, rows: Sequence[Row], size: int, tokenizer: Any, eos: int, recipe: Any
-) -> tuple[list[Group], Counter[str]]:
-    """Whole groups of the responses to problems that the data hold; others are counted.
-
-    Raises:
-        UserError: a row without problem or response, a verdict that is none, or not one whole group.
-    """
-    by_problem: dict[str, Row] = {}
-    for row in rows:
-        by_problem.setdefault(row.problem, row)
-    found: dict[str, list[Made]] = defaultdict(list)
-    left_out: Counter[str] = Counter()
+def _of_elsewhere(context: StageContext, rows: Sequence[Row], tokenizer: Any) -> list[tuple[Row, list[Made]]]:
+    """Whole groups of the responses that `offline.responses` holds, as token ids that end in EOS."""
+    recipe, offline = context.recipe, context.recipe.offline
+    assert offline is not None and offline.responses is not None
     longest = recipe.trainer.max_completion_length
-    for where, told in read_file(path):
-        problem, response = told.get("problem"), told.get("response")
-        if not isinstance(problem, str) or not isinstance(response, str):
-            raise UserError("a row needs a problem and a response", where=where, fix="see offline.responses")
-        verdict = told.get("verdict")
-        try:
-            said = None if verdict is None else Verdict.from_json(verdict)
-        except (ValueError, AttributeError) as wrong:
-            raise UserError(f"the verdict of this row is none: {wrong}", where=where) from None
-        ids = [*tokenizer.encode(response, add_special_tokens=False), eos]
-        if problem not in by_problem:
-            left_out["of a problem that the data do not hold"] += 1
-        elif len(ids) > longest:
-            left_out["longer than trainer.max_completion_length"] += 1
-        elif len(found[problem]) >= size:
-            left_out["beyond trainer.group_size"] += 1
-        else:
-            found[problem].append(Made(response, tuple(ids), False, said))
-    groups = [(by_problem[problem], made) for problem, made in found.items() if len(made) == size]
-    left_out["in groups that are not whole"] += sum(len(made) for made in found.values() if 0 < len(made) < size)
-    if not groups:
-        what = f"not one problem has {size} responses (trainer.group_size): {dict(+left_out)}"
-        raise UserError(what, where=str(path), fix="lower trainer.group_size, or look at data.source")
-    return groups, +left_out
+
+    def ids(text: str) -> tuple[int, ...]:
+        return (*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id)
+
+    fed = into_groups(
+        read_fed(Path(offline.responses)),
+        rows,
+        size=recipe.trainer.group_size,
+        most=offline.problems,
+        fits=lambda text: len(ids(text)) <= longest,
+    )
+    if fed.left_out:
+        context.events.emit("warning", what=f"responses left out: {counted(fed.left_out)}")
+    return [
+        (row, [Made(one.response, ids(one.response), False, one.verdict) for one in group]) for row, group in fed.groups
+    ]

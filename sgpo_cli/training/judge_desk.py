@@ -14,6 +14,7 @@ from sgpo_cli.errors import RunFailed, SgpoError
 from sgpo_cli.judging.usage import Metered, take_usage
 from sgpo_cli.judging.verdict import Judge, Solution, Verdict
 from sgpo_cli.training.rollouts import JudgeFigures
+from sgpo_cli.training.stored import StoredJudge
 
 
 def may_overlap(judge: Judge) -> bool:
@@ -76,7 +77,8 @@ def _ask(judge: Judge, solutions: list[Solution], figures: JudgeFigures) -> list
     """Asks for all at once; when that raises, one by one, so that one bad solution costs only its own verdict."""
     if not solutions:
         return []
-    figures.calls += len(solutions)
+    if not isinstance(judge, StoredJudge):  # its verdicts were asked for before, and counted there
+        figures.calls += len(solutions)
     try:
         verdicts = judge.judge(solutions)
     except SgpoError:

@@ -211,11 +211,12 @@ def open_refresher(
 def main(folder: Path) -> int:
     """The child process: trains what `folder/spec.json` names on `folder/labels.jsonl`."""
     watch_parent()
-    from sgpo_cli.training.judge_trainer import open_writer, train_judge
+    from sgpo_cli.training.judge_trainer import longest, open_writer, train_judge
 
     spec = read_json(folder / "spec.json")
     train = from_dict(JudgeTrain, spec["train"])
-    examples, _ = encode(read_rows(folder / "labels.jsonl"), open_writer(spec["source"]), max_length=train.max_length)
+    most = longest(spec["source"], train)
+    examples, _ = encode(read_rows(folder / "labels.jsonl"), open_writer(spec["source"]), max_length=most)
     train_judge(
         examples,
         source=spec["source"],

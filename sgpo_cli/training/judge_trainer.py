@@ -34,6 +34,14 @@ def open_writer(source: str | Path) -> StepwiseWriter:
     return StepwiseWriter(load_tokenizer(source), ProcessRewardCard(model=str(source), style="token_classification"))
 
 
+def longest(source: str | Path, train: JudgeTrain) -> int:
+    """Tokens of the longest response to learn from: longer ones than the model reads would be abstained on anyway."""
+    from transformers import AutoConfig
+
+    context = getattr(AutoConfig.from_pretrained(str(source)).get_text_config(), "max_position_embeddings", None)
+    return min(train.max_length, context or train.max_length)
+
+
 def train_judge(
     examples: Sequence[Example],
     *,

@@ -205,7 +205,8 @@ def test_looking_at_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"problem": "p", "steps": ["a"], "label": 0}, "has a label: there is nothing to measure a judge on"),
+        ({"problem": "p", "steps": ["a"]}, "has a label: there is nothing to measure a judge on"),
+        ({"problem": "p", "steps": ["a"], "label": 1}, "label is 1, of 1 steps"),
         ({"problem": "p", "steps": ["a"], "first_error": 4}, "first_error is 4, of 1 steps"),
     ],
 )

@@ -50,13 +50,13 @@ def test_offline_and_with_labels_of_elsewhere(warm: Path) -> None:
     assert told.returncode == 0, told.stderr
     lines = rows(warm / "labelled.jsonl")
     for line, row in zip(lines, made, strict=False):
-        line["verdict"] = {"first_error": row["sample"], "num_steps": 9, "checked": 9, "abstained": False}
-        line["verdict"] |= {"prefix_score": row["sample"] / 9, "reason": None, "judge": "mine"}
+        line["verdict"] = {"first_error": row["sample"], "num_steps": 64, "checked": 9, "abstained": False}
+        line["verdict"] |= {"prefix_score": row["sample"] / 64, "reason": None, "judge": "mine"}
     (warm / "labelled.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
     fed = [*ASKED, "name=fed", "offline.responses=labelled.jsonl", "judge=null"]
     told = sgpo("train", "tiny_sgpo_offline", *fed, "--until", "train", cwd=warm)
     assert told.returncode == 0, told.stdout + told.stderr
-    assert "of a problem that the data do not hold" in told.stdout + told.stderr
+    assert "of a problem that is not among" in told.stdout + told.stderr
     verdicts = [row["verdict"] for row in rows(warm / "runs/fed/stages/train/rollouts.jsonl") if row["verdict"]]
     assert verdicts and {verdict["judge"] for verdict in verdicts} == {"mine"}
 

@@ -89,10 +89,22 @@ def test_verdicts_are_labels_where_there_are_no_others(tmp_path: Path) -> None:
     assert [one.first_error for one in found.rows] == [2, 0, 1]
     assert found.rows[2].steps == ("1. one", "2. two")
     assert found.left_out == {
-        "the judge abstained": 1,
-        "the judge found nothing to check": 1,
-        "no label": 1,
+        "on which the judge abstained": 1,
+        "in which the judge found nothing to check": 1,
+        "without first_error or verdict": 1,
     }
+
+
+def test_which_of_two_labels_is_read_is_said(tmp_path: Path) -> None:
+    both = {**ROWS["processbench"][0], "verdict": Verdict.found(0, num_steps=3, judge="j").to_json()}
+    auto, ours = read_labels(_file(tmp_path, both)), read_labels(_file(tmp_path, both), "sgpo")
+    assert (auto.rows[0].first_error, ours.rows[0].first_error) == (-1, 0)
+    assert auto.note is not None and "verdict is not read" in auto.note and ours.note is None
+
+
+def test_chat_messages_are_a_problem(tmp_path: Path) -> None:
+    chat = {**ROWS["stepwise"][0], "prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "p?"}]}
+    assert read_labels(_file(tmp_path, chat)).rows == [ROWS["stepwise"][1]]
 
 
 def test_prm800k_gives_the_path_and_its_wrong_turns(tmp_path: Path) -> None:
@@ -140,6 +152,14 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("rating out of range", _prm800k(([_completion("a", 2)], 0, None)), "a rating of step 0 is 2"),
     ("chosen out of range", _prm800k(([_completion("a", 1)], 1, None)), "chosen_completion of step 0 is 1, of 1"),
     ("a sign too few", {**SHEPHERD, "label": SHEPHERD["label"].replace(" -\nStep 3", "\nStep 3")}, "at step 1"),
+    ("an empty step", {"problem": "p", "steps": ["a", " "], "first_error": 0}, "step 1 of steps is empty"),
+    ("a verdict that is none", {"problem": "p", "steps": ["a"], "verdict": 3}, "verdict is 3, not an object"),
+    ("two truths", {"problem": "p", "steps": STEPS, "label": 1, "first_error": 0}, "label is 1 and first_error is 0"),
+    (
+        "two problems",
+        {"prompt": [{"role": "user", "content": "p"}] * 2, "completions": ["a"], "labels": [True]},
+        "prompt has 2 messages of role user",
+    ),
     ("no tag", {"input": "Add up.", "label": "Add up."}, "no step ends"),
     ("no schema", {"question": "p", "answer": "7"}, "no schema of labelled steps has these columns: question, answer"),
 ]
@@ -157,6 +177,8 @@ def test_one_schema_a_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"of schema stepwise, and the file is read as sgpo \(as line 1 is\)") as caught:
         read_labels(mixed)
     assert str(caught.value.where).endswith(":2")
+    with pytest.raises(UserError, match="of schema processbench, and the file is read as sgpo"):
+        read_labels(_file(tmp_path, ROWS["sgpo"][0], ROWS["processbench"][0]))
     with pytest.raises(UserError, match="has no prompt and no completions"):
         read_labels(_file(tmp_path, {"x": 1}), "stepwise")
     with pytest.raises(UserError, match="has no rows"):
@@ -170,6 +192,9 @@ def _rows(count: int, wrong: Sequence[int], problems: int = 50) -> list[Labelled
 def test_too_few_or_one_kind_only() -> None:
     with pytest.raises(UserError, match=r"9 labelled responses are too few .*judge\.train\.least is 10"):
         divide(Labels(_rows(9, [1])), share=0, least=10, where="x")
+    with pytest.raises(UserError, match=r"too few .*\(\d+ more are held out") as caught:
+        divide(Labels(_rows(20, [1])), share=0.5, least=20, where="x")
+    assert "lower judge.train.least, or judge.train.heldout" in str(caught.value.fix)
     with pytest.raises(UserError, match="no step of 20 labelled responses is wrong"):
         divide(Labels(_rows(20, [])), share=0, least=10, where="x")
     with pytest.raises(UserError, match="every first step of 20 labelled responses is wrong"):

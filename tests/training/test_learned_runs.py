@@ -68,10 +68,22 @@ def test_a_judge_section_alone(here: Path) -> None:
     assert not (stages / "train").exists() and (here / "runs/alone/report.html").exists()
     assert all(stage.status() == "skip" for stage in compile_recipe(load_recipe("./alone.yaml")).stages)
 
+    assert told["floor"] is None and "GRPO" not in (here / "runs/alone/report.html").read_text()
+    assert (
+        "Judge learned, trained on labels.jsonl: 6 steps of 8 responses"
+        in (here / "runs/alone/report.html").read_text()
+    )
+
     # Another floor measures anew and trains nothing: the judge is shared. Below it the run stops.
+    other = compile_recipe(load_recipe("./alone.yaml", ["name=high"]))
+    assert [stage.status() for stage in other.stages] == ["skip", "run", "run"]
     made = (stages / "judge_train/final/model.safetensors").stat().st_mtime_ns
     problem = _refused("train", "alone.yaml", "name=high", "judge.floor={exact: 1.0, f1: null, correlation: 0.999}")
     assert problem.exit_code == 1 and "below its floor: exact first errors" in problem.what
+    assert json.loads((here / "runs/high/stages/judge/judge.json").read_text())["floor"] == {
+        "exact": 1,
+        "correlation": 0.999,
+    }
     shared = here / "runs/high/stages/judge_train"
     assert shared.is_symlink() and (shared / "final/model.safetensors").stat().st_mtime_ns == made
 
@@ -94,6 +106,22 @@ def test_a_wrong_file_is_told_before_anything_runs(here: Path, command: str) -> 
     assert not (here / "runs").exists()
 
 
+def test_what_its_model_cannot_read_is_left_out_and_told(here: Path) -> None:
+    """Longer than the context: learned from it would be abstained on for ever."""
+    _labels(here)
+    with (here / "labels.jsonl").open("a") as file:
+        for a in range(8):
+            long = {"problem": f"p{a}", "steps": ["a" * 100], "first_error": 0}
+            file.write(json.dumps(long) + "\n")
+    (here / "short.yaml").write_text(ALONE.replace("context: 512", "context: 96"))
+    assert "scratch.context 96 is below judge.train.max_length" in " ".join(
+        _invoke("plan", "short.yaml").output.split()
+    )
+    done = _invoke("train", "short.yaml", "--until", "judge_train")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "longer than 96 tokens" in " ".join(done.output.split())
+
+
 MISTAKES = {
     "judge: {card: arithmetic}": "neither trains the judge nor has data to measure it on",
     "judge: {card: learned, train: {label_with: arithmetic}}": "has no labels, and a recipe without a policy",
@@ -103,6 +131,7 @@ MISTAKES = {
     "extends: tiny_sgpo\njudge: {card: learned, train: {}}": "neither labels nor a judge that labels rollouts",
     "extends: tiny_sgpo\njudge: {card: learned, train: {labels: labels.jsonl, refresh_every: 5}}": "names nobody",
     "extends: tiny_sgpo\njudge: {card: learned, train: {label_with: learned}}": "is the judge that is trained",
+    "extends: tiny_sgpo\njudge: {card: ./spoilt.yaml}": "there is no judge.train",
     "extends: tiny_sgpo\njudge: {floor: {f1: null}}": "judge.floor asks for nothing",
     "extends: tiny_sgpo_offline\noffline: {problems: 8}": "less than one step takes",
     "extends: tiny_sgpo_offline\nguidance: {kind: fixed, length: 3, loss_on_prefix: false}": "an offline recipe makes",
@@ -113,6 +142,7 @@ MISTAKES = {
 @pytest.mark.parametrize("text", list(MISTAKES), ids=lambda text: MISTAKES[text])
 def test_what_cannot_work_is_a_mistake_of_the_recipe(here: Path, text: str) -> None:
     _labels(here)
+    (here / "spoilt.yaml").write_text("kind: noise\njudge: learned\nnoise: flip\nprobability: 0.2\n")
     (here / "mine.yaml").write_text(text)
     with pytest.raises(RecipeError) as caught:
         load_recipe("./mine.yaml")

@@ -14,8 +14,9 @@ from sgpo_cli.display.facts import RunFacts, flat, gather, metrics
 from sgpo_cli.display.judging import agreement_lines, usage_text
 from sgpo_cli.display.report.cards import card, how_chosen, marks, picked_groups
 from sgpo_cli.display.report.figures import figures
+from sgpo_cli.display.report.judged import floor_words, judge_figures, judged_sentence, what_was_judged
 from sgpo_cli.display.report.svg import whisker
-from sgpo_cli.display.tables import JUDGE_FIGURES, labelled_rows, measure_interval, pass_at
+from sgpo_cli.display.tables import labelled_rows, pass_at
 from sgpo_cli.runs.rundir import RunDir
 
 
@@ -26,8 +27,9 @@ def page(run: RunDir) -> dict[str, Any]:
     picked = picked_groups(run, rows)
     return {
         "name": facts.name,
-        "ran": what_ran(facts),
-        "result": result_sentence(facts),
+        "ran": what_ran(facts) if facts.trains_policy else what_was_judged(facts),
+        "result": result_sentence(facts) if facts.trains_policy else judged_sentence(facts),
+        "trains": facts.trains_policy,
         "state": state_sentence(facts),
         "tiles": tiles(facts),
         "loss": loss_sentence(rows),
@@ -41,7 +43,7 @@ def page(run: RunDir) -> dict[str, Any]:
         "warnings": facts.warnings,
         "stages": stage_rows(facts),
         "total": words.duration(facts.seconds),
-        "settings": settings(facts.recipe),
+        "settings": settings(facts.recipe, trains=facts.trains_policy),
         "yaml": words.visible(yaml.safe_dump(facts.recipe, sort_keys=False, allow_unicode=True)),
         "env": flat(readable.document(run.env)) if run.env.exists() else {},
         "path": str(run.path),
@@ -122,8 +124,8 @@ def tiles(facts: RunFacts) -> list[dict[str, str]]:
         note = f"mean ratio {drift['ratio']:.2f} at step {step}, to the policy that made the responses"
         found.append({"name": "outside the clip range", "value": words.percent(drift["outside"]), "note": note})
     if facts.judge and facts.judge.get("measures"):
-        floor = f", floor {facts.judge['floor']}" if facts.judge.get("floor") is not None else ""
-        found.append(_tile("judge's F1", facts.judge["measures"].get("f1"), f"{facts.judge.get('card')}{floor}"))
+        note = f"{facts.judge.get('card')}{floor_words(facts.judge)}"
+        found.append(_tile("judge's F1", facts.judge["measures"].get("f1"), note))
     if facts.seconds is not None:
         note = f"of which RL steps {words.duration(facts.train_seconds)}" if facts.train_seconds else "all stages"
         found.append({"name": "time", "value": words.duration(facts.seconds), "note": note})
@@ -181,23 +183,11 @@ def judge_part(facts: RunFacts) -> dict[str, Any] | None:
     judge = facts.judge
     if judge is None:
         return None
-    measures = judge.get("measures") or {}
-    rows = [
-        {
-            "name": name,
-            "value": words.share(measures.get(key)),
-            "interval": words.interval(measure_interval(measures, key)),
-            "picture": whisker(measures.get(key), measure_interval(measures, key)),
-            "meaning": meaning,
-            "rows": words.number(measures.get({"acc_error": "n_error", "acc_correct": "n_correct"}.get(key, ""))),
-        }
-        for key, name, meaning in JUDGE_FIGURES
-    ]
     return {
         "name": judge.get("card") or judge.get("judge"),
         "on": judge.get("measured_on"),
-        "labelled": words.plural(labelled_rows(measures), "labelled row"),
-        "rows": rows if measures else [],
+        "labelled": words.plural(labelled_rows(judge.get("measures") or {}), "labelled row"),
+        "rows": judge_figures(judge),
         "reason": judge.get("reason"),
         "silent": silent_lines(judge),
         "rollouts": words.number(judge.get("rows")),
@@ -254,7 +244,13 @@ SETTINGS = (
     "rescue.kind",
     "rescue.shape",
     "rescue.scaling",
+    "rescue.trust.gain",
+    "rescue.trust.caution",
     "judge.card",
+    "judge.train.labels",
+    "judge.train.label_with",
+    "judge.train.steps",
+    "judge.train.learning_rate",
     "guidance.kind",
     "guidance.preset",
     "guidance.fraction",
@@ -273,7 +269,7 @@ SETTINGS = (
 )
 
 
-def settings(recipe: dict[str, Any]) -> list[tuple[str, str]]:
+def settings(recipe: dict[str, Any], *, trains: bool = True) -> list[tuple[str, str]]:
     """The settings that people ask about first; the whole recipe follows them on the page."""
     leaves = flat(recipe)
-    return [(key, str(leaves[key])) for key in SETTINGS if leaves.get(key) is not None]
+    return [(key, str(leaves[key])) for key in SETTINGS if leaves.get(key) is not None and (trains or "judge" in key)]

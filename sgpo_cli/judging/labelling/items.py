@@ -92,7 +92,7 @@ def check_row(row: Row, where: str, columns: LabelColumns) -> None:
     if steps is not None and not (isinstance(steps, list) and all(isinstance(step, str) for step in steps)):
         instead = "to judge the response in its place: --columns steps=" if isinstance(response, str) else None
         raise UserError(f"{columns.steps} is not a list of texts", where=where, fix=instead)
-    _check_label(_get(row, columns.first_error), steps, where)
+    _check_label(_get(row, columns.first_error), steps, where, str(columns.first_error))
     for name, before in _BEFORE.items():
         # `verdict` is always written anew, `steps` only where the judge was shown other ones.
         if before in row and row.get(name) is not None and not (name == columns.steps == "steps"):
@@ -100,17 +100,17 @@ def check_row(row: Row, where: str, columns: LabelColumns) -> None:
             raise UserError(what, where=where, fix="rename one of the two in your file, or drop it")
 
 
-def _check_label(label: object, steps: list[str] | None, where: str) -> None:
+def _check_label(label: object, steps: list[str] | None, where: str, name: str) -> None:
     if label is None:
         return
     if not isinstance(label, int) or isinstance(label, bool) or label < -1:
         raise UserError(
-            f"first_error is {label!r}",
+            f"{name} is {label!r}",
             where=where,
             fix="it is the 0-based index of the first wrong step, or -1; to read no labels: --columns first_error=",
         )
     if steps is not None and label >= len(steps):
-        raise UserError(f"first_error is {label}, of {len(steps)} steps", where=where, fix="it counts from 0")
+        raise UserError(f"{name} is {label}, of {len(steps)} steps", where=where, fix="it counts from 0")
 
 
 def read_item(row: Row, where: str, columns: LabelColumns) -> Item:

@@ -40,9 +40,9 @@ def encode(rows: Sequence[Labelled], writer: Writer, *, max_length: int) -> tupl
         last = len(row.steps) - 1 if row.first_error < 0 else row.first_error
         written = writer.row(Solution(row.problem, row.steps[: last + 1]))
         if NOWHERE in written.positions:
-            left_out["a step has no token"] += 1
+            left_out["with a step that has no token"] += 1
         elif len(written.ids) > max_length:
-            left_out["longer than judge.train.max_length"] += 1
+            left_out[f"longer than {max_length:,} tokens (judge.train.max_length, or what the model reads)"] += 1
         else:
             classes = [WRONG if at == row.first_error else RIGHT for at in range(last + 1)]
             examples.append(Example(written.ids, tuple(zip(written.positions, classes, strict=True))))

@@ -21,6 +21,8 @@ from sgpo_cli.judging.split import split_steps
 
 Record = Mapping[str, Any]
 TAG = "ки"
+OURS = {"first_error", "verdict"}
+"""Columns that hold a label in our own schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,19 @@ Reader = Callable[[Record, str], Iterator[Labelled | Nothing]]
 def _sgpo(row: Record, where: str) -> Iterator[Labelled | Nothing]:
     steps, verdict = _steps(row, where), row.get("verdict")
     label = row.get("first_error")
-    if label is None and isinstance(verdict, Mapping):
+    if verdict is not None and not isinstance(verdict, Mapping):
+        fix = "it is what `sgpo judge` writes; a label of your own goes into first_error"
+        raise UserError(f"verdict is {verdict!r}, not an object", where=where, fix=fix)
+    if label is None and verdict is not None:
         if verdict.get("abstained"):
-            yield Nothing("the judge abstained")
+            yield Nothing("on which the judge abstained")
             return
         if verdict.get("checked") == 0:
-            yield Nothing("the judge found nothing to check")
+            yield Nothing("in which the judge found nothing to check")
             return
         label = verdict.get("first_error")
     if label is None:
-        yield Nothing("no label")
+        yield Nothing("without first_error or verdict")
         return
     yield _labelled(row, "problem", steps, _index(label, steps, "first_error", where), where)
 
@@ -82,7 +87,18 @@ def _stepwise(row: Record, where: str) -> Iterator[Labelled | Nothing]:
     for at, label in enumerate(labels):
         if label not in (True, False):
             raise UserError(f"label {at} is {label!r}", where=where, fix="a step's label is true or false")
-    yield _labelled(row, "prompt", steps, _first_false(labels), where)
+    yield _labelled({"prompt": _asked(row["prompt"], where)}, "prompt", steps, _first_false(labels), where)
+
+
+def _asked(prompt: Any, where: str) -> Any:
+    """A prompt's text: as it stands, or what the user says in one of chat messages."""
+    if not isinstance(prompt, list):
+        return prompt
+    said = [one.get("content") for one in prompt if isinstance(one, Mapping) and one.get("role") == "user"]
+    if len(said) != 1:
+        fix = "a judge is asked about one problem: give prompt as a text"
+        raise UserError(f"prompt has {len(said)} messages of role user", where=where, fix=fix)
+    return said[0]
 
 
 def _prm800k(row: Record, where: str) -> Iterator[Labelled | Nothing]:
@@ -113,7 +129,7 @@ def _prm800k(row: Record, where: str) -> Iterator[Labelled | Nothing]:
         made += 1
         yield _labelled(question, "problem", tuple(path), -1, where)
     if not made:
-        yield Nothing("no step is rated wrong, and the solution was given up")
+        yield Nothing("without a step rated wrong, given up")
 
 
 def _rated(one: Any, step: int, where: str) -> tuple[str, int | None]:
@@ -177,13 +193,18 @@ def _labelled(row: Record, key: str, steps: tuple[str, ...], first_error: int, w
     problem = row.get(key)
     if not isinstance(problem, str) or not problem.strip():
         raise UserError(f"this row has no {key}", where=where)
-    return Labelled(problem.strip(), steps, first_error, where) if steps else Nothing("no steps")
+    return Labelled(problem.strip(), steps, first_error, where) if steps else Nothing("without steps")
 
 
 def _texts(row: Record, key: str, where: str) -> tuple[str, ...]:
     steps = row[key]
     if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
         raise UserError(f"{key} is not a list of texts", where=where)
+    blank = next((at for at, step in enumerate(steps) if not step.strip()), None)
+    if blank is not None:
+        raise UserError(
+            f"step {blank} of {key} is empty", where=where, fix="a judge can say nothing of it: take it out"
+        )
     return tuple(steps)
 
 

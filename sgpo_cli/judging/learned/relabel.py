@@ -14,11 +14,11 @@ def as_labels(solutions: Sequence[Solution], verdicts: Sequence[Verdict]) -> Lab
     found = Labels()
     for solution, verdict in zip(solutions, verdicts, strict=True):
         if not solution.steps:
-            found.left_out["no steps"] += 1
+            found.left_out["without steps"] += 1
         elif verdict.first_error is None:
-            found.left_out["the judge abstained"] += 1
+            found.left_out["on which the judge abstained"] += 1
         elif verdict.checked == 0:
-            found.left_out["the judge found nothing to check"] += 1
+            found.left_out["in which the judge found nothing to check"] += 1
         else:
             found.rows.append(Labelled(solution.problem, solution.steps, verdict.first_error))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.cards import load_judge_card
-from sgpo_cli.recipe.judgecards import JudgeCard, LearnedCard, VoteCard
+from sgpo_cli.recipe.judgecards import JudgeCard, LearnedCard, asked_by
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.view import View, reads
 from sgpo_cli.recipe.schema import JudgeUse
@@ -60,9 +60,8 @@ def _is_learned(judge: JudgeUse | None) -> bool:
 
 
 def _learned(card: JudgeCard) -> bool:
-    if isinstance(card, VoteCard):
-        return any(_learned(load_judge_card(name)) for name in card.judges)
-    return isinstance(card, LearnedCard)
+    """Whether the card, or one that it asks, is the judge that a recipe trains."""
+    return isinstance(card, LearnedCard) or any(_learned(load_judge_card(name)) for name in asked_by(card))
 
 
 @reads("judge.train", "data.source")
@@ -95,6 +94,22 @@ def labels_come_from_somewhere(view: View) -> None:
     if card.kind == "hops_oracle" and data.source != "hops":
         what = f"judge.train.label_with {train.label_with} knows task hops only, and data.source is {data.source}"
         view.error("judge.train.label_with", what, "take another judge: sgpo list judges")
+
+
+@reads("judge.train")
+def what_is_written_is_used(view: View) -> None:
+    judge = view.recipe.judge
+    train = judge.train if judge is not None else None
+    if train is None:
+        return
+    if train.model is None and train.scratch is not None and train.scratch.context < train.max_length:
+        most, context = train.max_length, train.scratch.context
+        what = f"judge.train.scratch.context {context} is below judge.train.max_length {most}: longer ones are left out"
+        at = view.blame("judge.train.scratch.context", "judge.train.max_length", "judge.train.scratch")
+        view.warn(at, what, f"write judge.train.scratch.context={most}, or judge.train.max_length={context}")
+    if train.labels is not None and train.label_with is not None and train.refresh_every is None:
+        what = "judge.train.label_with does nothing: judge.train.labels gives the labels, and nobody labels anew"
+        view.warn("judge.train.label_with", what, "write null for one of them, or set judge.train.refresh_every")
 
 
 @reads("judge.floor")

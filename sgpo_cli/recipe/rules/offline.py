@@ -33,6 +33,7 @@ def responses_are_used(view: View) -> None:
 def nothing_is_known_of_mixed_groups(view: View) -> None:
     """Only all-negative groups are labelled, so there is nothing to measure the judge on while the policy learns."""
     trust = getattr(view.recipe.rescue, "trust", None)
-    if view.recipe.offline is not None and trust is not None and "rescue.trust" in view.places:
+    if view.recipe.offline is not None and trust is not None:
         what = "rescue.trust does nothing offline: mixed groups have no verdicts, and rescued ones keep full weight"
-        view.warn("rescue.trust", what, "write rescue.trust: null, and measure the judge before (judge.floor)")
+        at = "rescue.trust" if "rescue.trust" in view.places else "offline"
+        view.warn(at, what, "write rescue.trust: null, and measure the judge before (judge.floor)")
