@@ -17,6 +17,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -97,7 +98,7 @@ def figures(run: Path) -> Figures:
     return Figures(
         final=curve[-1][1],
         curve=curve,
-        all_negative=[mean(share[a : a + 10]) for a in (0, 20, 40, 80)],
+        all_negative=[mean(share[a : a + 10] or [nan]) for a in (0, 20, 40, 80)],
         rescued=sum(row["groups"]["rescued"] for row in metrics) / max(1, negative),
         seconds=sum(row["seconds"] for row in metrics),
         judge_calls=sum(row["judge"]["calls"] for row in metrics),
