@@ -168,7 +168,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pairs", type=int, default=3000)
     parser.add_argument("--memory-pairs", type=int, default=100_000)
-    parser.add_argument("--parts", nargs="+", default=["cards", "hostile", "throughput", "memory"])
+    parts = ["cards", "hostile", "throughput", "memory"]
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     told = parser.parse_args()
     with Grader(workers=2) as grader:
         if "cards" in told.parts:

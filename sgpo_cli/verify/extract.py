@@ -30,6 +30,13 @@ _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "*
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|,?\s(?:because|since|as|so|which|where|and thus|hence)\s", re.IGNORECASE)
 _GOES_ON = re.compile(r"\s*+(?:[-+*/^=\d]|,?\s*+(?:(?:and|or)\s++)?(?:\$|\\\())")
 _IN_PROSE = re.compile(r"(?<![\w.,])-?(?:\d++(?:[.,]\d++)*+|\.\d++)(?:/\d++)?%?")
+_SPELLED = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)* \((-?\d[\d.,]*)\)")
+_BOUNDS = re.compile(
+    r"\b(?:not|never|neither|less|fewer|more|greater|larger|smaller|least|most|below|above|under|over|between|up to)\b"
+    r"|n't\b",
+    re.IGNORECASE,
+)
+"""Words with which a sentence bounds its number or denies it, and does not state it."""
 _WORDS = re.compile(r"[^\W\d_]{2,}+")
 _BARE_LIMIT = 200
 _LOOK_BACK = 8
@@ -119,6 +126,11 @@ def _first_clause(rest: str) -> str:
         return tidy(formula.group())
     end = _SENTENCE_END.search(rest)
     clause = tidy(rest[: end.start()] if end else rest)
+    spelled = _SPELLED.fullmatch(clause)
+    if spelled:
+        return spelled[1]
+    if _BOUNDS.search(clause):
+        return clause
     numbers = _IN_PROSE.findall(clause)
     is_prose = len(_WORDS.findall(clause)) >= 2 and clause[0].isalpha() and not re.search(r"[\\=^]", clause)
     return numbers[0] if is_prose and len(numbers) == 1 else clause

@@ -85,7 +85,10 @@ def parse_gold(gold: str) -> tuple[Any, ...]:
 def _parse(answer: str) -> list[Any]:
     from math_verify import parse
 
-    text = _FUNCTIONS.sub(r"\\\1 ", split_unit(answer)[0].replace("**", "^").replace("$", " "))
+    body, unit = split_unit(answer)
+    text = _FUNCTIONS.sub(r"\\\1 ", body.replace("**", "^").replace("$", " "))
+    if unit is not None and unit.factor != 1:
+        text = rf"{unit.factor} \cdot ({text})"
     text = _SUBSCRIPT.sub(_plain_subscript, text)
     return list(
         parse(rf"\boxed{{{text}}}", extraction_config=[_config()], fallback_mode="no_fallback", parsing_timeout=None)

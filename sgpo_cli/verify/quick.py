@@ -6,7 +6,10 @@ Decisions, each pinned by rows of tests/verify/golden.jsonl:
 - Rounding: a decimal of at least six significant digits equals the exact value that it is, rounded or cut off at its
   last place: 0.333333 and 0.3333333 are 1/3, 0.333 and 0.333334 are not; 2.0000001 is not 2.
 - Percent: the sign may be left out or be worked out: 10% is 10 and 0.1. Without any sign 10 is not 0.1.
-- Units may be left out; two known and different units (cm, m) differ.
+- `2 1/2` and `2\frac12` are 5/2; `0.\overline{3}` is 1/3; `3 thousand` is 3000.
+- Units may be left out; two known and different units (cm, m) differ, and so do two ways (east, west; a.m., p.m.).
+- Words that are no unit count: `n \text{ is odd}` is not `n`, and `18 \text{ or more}` not 18.
+- `2 \pmod 5` is 7 (mod 5); the modulus may be left out of the same number.
 - Words are compared as words, case folded; a choice letter may stand in parentheses or in front of its text.
 - Numbers written in bases differ when their bases do; the base may be left out.
 - `\{1,2\}` is a set, `(1,2)` a point or interval, `[1,2]` an interval: a set never equals the others.
@@ -18,17 +21,25 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, units_differ, word
+from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, word
+from sgpo_cli.verify.units import Unit, changing_words, differ
 
 _SIGNIFICANT = 6
 _LONGEST = 2000
 _GOLD_LETTER = re.compile(r"\(([A-J])\)|([A-J])")
 _LETTER = re.compile(
     r"(?:[Oo]ption |[Cc]hoice )?(?:\(([A-Ja-j])\)(?:[.:,]?\s*+(?![-+*/^=<>]|.*\([A-Ja-j]\)).*)?"
-    r"|([A-Ja-j])(?:[.):]+(?:\s.*)?)?)",
+    r"|([A-Ja-j])(?:[.):]+(?:\s.*)?|\s\((?!.\)).*\))?)",
     re.DOTALL,
 )
 _BASE = re.compile(r"(?P<digits>[0-9A-Z]+) ?_ ?(?:\{ ?(?:\\text\{)?(?P<a>[A-Za-z0-9 ]+)\}? ?\}|(?P<b>\d+))")
+
+
+_NAMES = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_BASES = {name: str(at) for at, name in enumerate(_NAMES, start=2)}
+_RESIDUE = re.compile(r"(?:[a-z] ?\\equiv ?)?(?P<value>-?\d{1,18}) ?(?:\\pmod\{(?P<modulus>\d{1,18})\})?")
+_RELATION = re.compile(r"(<|>|\\le(?![A-Za-z])|\\ge(?![A-Za-z]))")
+_TURNED = {">": "<", "\\ge": "\\le"}
 
 
 def quick(gold: str, answer: str) -> bool | None:
@@ -38,9 +49,12 @@ def quick(gold: str, answer: str) -> bool | None:
     gold_number, answer_number = number(gold), number(answer)
     if gold_number and answer_number:
         return same_number(gold_number, answer_number)
-    if units_differ(split_unit(gold)[1], split_unit(answer)[1]):
+    (gold_body, gold_unit), (answer_body, answer_unit) = split_unit(gold), split_unit(answer)
+    if differ(gold_unit, answer_unit):
         return False
-    for decide in (_same_base, same_letter, _same_word, _same_bracket):
+    if key(gold_body) == key(answer_body) and _factor(gold_unit) == _factor(answer_unit):
+        return True
+    for decide in (_same_residue, _same_base, same_letter, _same_word, _same_bracket, _same_order, _same_wording):
         verdict = decide(gold, answer)
         if verdict is not None:
             return verdict
@@ -48,7 +62,7 @@ def quick(gold: str, answer: str) -> bool | None:
 
 
 def same_number(gold: Number, answer: Number) -> bool:
-    if units_differ(gold.unit, answer.unit):
+    if differ(gold.unit, answer.unit):
         return False
     if near(gold, answer):
         return True
@@ -73,12 +87,51 @@ def rounds(decimal: Number, exact: Fraction) -> bool:
     return cut_off or abs(decimal.value - exact) <= last_place / 2
 
 
+def _factor(unit: Unit | None) -> int:
+    return unit.factor if unit is not None else 1
+
+
+def _same_residue(gold: str, answer: str) -> bool | None:
+    """`x \\equiv 7 \\pmod{5}` is 2 (mod 5); without a modulus it has to be the same number."""
+    wanted, given = _RESIDUE.fullmatch(gold), _RESIDUE.fullmatch(answer)
+    if not wanted or not given or not (wanted["modulus"] or given["modulus"]):
+        return None
+    apart = int(wanted["value"]) - int(given["value"])
+    if not (wanted["modulus"] and given["modulus"]):
+        return apart == 0
+    modulus = int(wanted["modulus"])
+    return modulus == int(given["modulus"]) and (apart % modulus == 0 if modulus else apart == 0)
+
+
+def _same_wording(gold: str, answer: str) -> bool | None:
+    """Words that are no unit say something: they have to be the same on both sides."""
+    return None if changing_words(gold) == changing_words(answer) else False
+
+
+def _same_order(gold: str, answer: str) -> bool | None:
+    """`3 > x > 1` is `1 < x < 3`."""
+    wanted, given = _upwards(gold), _upwards(answer)
+    return True if wanted is not None and wanted == given else None
+
+
+def _upwards(text: str) -> str | None:
+    """A chain of inequalities from the smallest to the largest; None of anything else."""
+    pieces = _RELATION.split(key(text))
+    signs = set(pieces[1::2])
+    if not signs or any(mark in text for mark in ",;"):
+        return None
+    if signs <= {">", "\\ge"}:
+        return "".join(reversed([_TURNED.get(piece, piece) for piece in pieces]))
+    return "".join(pieces) if signs <= {"<", "\\le"} else None
+
+
 def _same_base(gold: str, answer: str) -> bool | None:
     """`52_8` and `52_9` differ; a base may be left out."""
     wanted, given = _BASE.fullmatch(gold), _BASE.fullmatch(answer)
     if not wanted or not given:
         return None
-    same_base = (wanted["a"] or wanted["b"]).strip() == (given["a"] or given["b"]).strip()
+    bases = [(found["a"] or found["b"]).strip() for found in (wanted, given)]
+    same_base = _BASES.get(bases[0], bases[0]) == _BASES.get(bases[1], bases[1])
     return same_base and wanted["digits"].lstrip("0") == given["digits"].lstrip("0")
 
 

@@ -10,13 +10,19 @@ import re
 from collections.abc import Callable, Sequence
 
 from sgpo_cli.verify.extract import boxes_of
-from sgpo_cli.verify.surface import canonical
+from sgpo_cli.verify.surface import bracket, canonical
 
 _OPEN, _CLOSE = "([{", ")]}"
 _CUT = re.compile(r"\\text\s?\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|[,;]", re.IGNORECASE)
 _PAIR = re.compile(r"\\[{}]|[()\[\]{}]")
 _SIGNS = re.compile(r"\\pm(?![A-Za-z])\s*")
-_BETWEEN = re.compile(r"(?:[\s$,.;:]|\\[()\[\],;]|\band\b|\bor\b)*", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"(?:[\s$,.;:*-]|\\[()\[\],;]|\\q?quad|\\text\s?\{\s?(?:and|or)\s?\}|\band\b|\bor\b"
+    r"|[a-z](?:_\{?\w+\}?)?\s*=)*+",
+    re.IGNORECASE,
+)
+"""What may stand between boxes that are one answer: signs, list marks, `and`, and a name before the next (`x_2 =`)."""
+_MEMBER = re.compile(r"^[a-z]\s*\\in(?![A-Za-z])\s*(?=\\\{)")
 _MOST = 100
 
 
@@ -24,7 +30,8 @@ def parts(answer: str) -> list[str]:
     """The canonical parts of an answer, in its order, each once; enclosing set braces are taken off."""
     text = answer.replace("\\{,\\}", ",").replace("$", " ").replace(r"\(", " ").replace(r"\)", " ").strip()
     text = re.sub(r"\\left(?![A-Za-z])|\\right(?![A-Za-z])", "", text).strip(" .")
-    if text.startswith(r"\{") and text.endswith(r"\}"):
+    text = _MEMBER.sub("", text)
+    if bracket(text) == "brace":
         text = text[2:-2]
     found: list[str] = []
     for part in _cut(text):
@@ -32,6 +39,8 @@ def parts(answer: str) -> list[str]:
             spelled = canonical(one)
             if spelled and spelled not in found:
                 found.append(spelled)
+        if len(found) >= _MOST:
+            break
     return found[:_MOST]
 
 

@@ -11,15 +11,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sgpo_cli.verify.extract import tidy
+from sgpo_cli.verify.units import Unit, read_unit
 
 _UNICODE = str.maketrans(
     {
         "−": "-", "–": "-", "—": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "π": r"\pi ", "√": r"\sqrt ",
         "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
-        "°": "", "’": "'", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-        "€": "", "£": "", "¥": "", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u200b": "",
+        "°": r"^\circ ", "’": "'", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+        "€": "", "£": "", "¥": "", "∅": r"\emptyset ", "¢": r"\text{ cents}",
+        "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u200b": "",
     }
 )  # fmt: skip
+_EXPONENT = r"\s?\^\s?(?:\{\s?-?\d\s?\}|\d)"
+_ANGLE = r"-?\d+(?:\.\d+)?"
+_DEGREES = r"(?:\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?|\\degree(?![A-Za-z]))"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -33,6 +38,11 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:geq|geqslant)(?![A-Za-z])", r"\\ge"),
         (r"\\(?:text(?:bf|it|rm|normal|sf|tt)?|mbox|mathrm|mathbf|mathit|mathsf|operatorname)\s*(?=\{)", r"\\text"),
         (
+            rf"\\?(?<![A-Za-z])(?P<name>sin|cos|tan|cot|sec|csc)(?![A-Za-z])(?P<power>{_EXPONENT})?\s?[({{]?\s?"
+            rf"(?P<angle>{_ANGLE})\s?{_DEGREES}\s?[)}}]?",
+            r"\\\g<name>\g<power>(\\frac{\g<angle>\\pi}{180})",
+        ),
+        (
             r"\^\s?(?:\{\s?)?\\(?:circ|degree)(?![A-Za-z])(?:\s?\})?"
             r"(?:\s?(?:\\text\{\s?[CF]\s?\}|[CF])(?![A-Za-z]))?",
             "",
@@ -40,6 +50,20 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\degree(?![A-Za-z])", ""),
         (r"(?<!\\)\\(?=[$%&#])", ""),
         (r"\{,\}", ","),
+        (r"\{:\}", ":"),
+        (r"\\varnothing(?![A-Za-z])", r"\\emptyset "),
+        (r"^\\begin\{(aligned|align\*?|gathered|split)\}([^\\&]*)&?([^\\&]*)\\end\{\1\}$", r"\2\3"),
+        (r"^\\text\{[^{}]*\banswer is:?\s?\}", ""),
+        (r"\\text\{([^A-Za-z{}]*)\}", r"\1"),
+        (r"\\text\{(\s?,?\s?(?:and|or))\s([^{}]{0,80}\d[^{}]{0,80})\}", r" \\text{\1 }\2"),
+        (r"\\text\{\s?,\s?(?:and|or)\s?\}|,\s?(?:and|or)(?=\s)", ", "),
+        (r"\\text\{\s?\(?\s?mod\s(\d+)\s?\)?\s?\}|\(?\\[pb]?mod\s?\{?\s?(\d+)\s?\}?\)?", r"\\pmod{\1\2}"),
+        (r"^\](?=[^\[\],]{0,200},[^\[\],]{0,200}\[$)(.*)\[$", r"(\1)"),
+        (
+            r"^\\\{\s?[a-z](?:\s?\\in\s?(?:\\mathbb\s?\{?\s?R\s?\}?|R))?\s?(?:\\mid|\\vert|\||:)"
+            r"(.{0,200}(?:<|>|\\le|\\ge).{0,200})\\\}$",
+            r"\1",
+        ),
         (r"(?<=\d)\.(?=\s?/)", ""),
         (r"(?<![A-Za-z\\])np\.(?=[a-z])", ""),
         (r"\$", ""),
@@ -48,37 +72,33 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
-_THOUSANDS = r"\d{1,3}(?:,\d{3})+(?!\d)"
+_THOUSANDS = r"\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?!\d)"
 _DECIMAL = re.compile(rf"(?P<sign>[-+]?) ?(?P<whole>{_THOUSANDS}|\d*)(?:\.(?P<part>\d*))?")
 _FRACTION = re.compile(
     r"(?P<sign>[-+]?) ?(?:\\frac ?\{ ?(?P<a>-?\d+) ?\} ?\{ ?(?P<b>-?\d+) ?\}"
-    r"|\\frac ?(?P<c>\d)(?P<d>\d)|(?P<e>\d+) ?/ ?(?P<f>\d+))"
+    r"|\\frac ?(?P<c>\d)(?P<d>\d)|\\frac ?(?P<g>\d) ?\{ ?(?P<h>\d+) ?\}|\\frac ?\{ ?(?P<i>\d+) ?\} ?(?P<j>\d)"
+    r"|(?P<e>\d+) ?/ ?(?P<f>\d+))"
 )
 _POWER = re.compile(
     r"(?P<mantissa>[-+]?\d+(?:\.\d+)?) ?"
     r"(?:[eE](?P<e>[-+]?\d+)|(?:\\times|\\cdot|\*|x) ?10 ?\^ ?\{? ?(?P<p>[-+]?\d+) ?\}?)"
     r"|(?P<sign>[-+]?) ?10 ?\^ ?(?:\{ ?(?P<q>[-+]?\d+) ?\}|(?P<r>\d+))"
 )
-_PLAIN_UNIT = re.compile(r"(?P<number>[-+]?[\d.,/]*\d%?) ?(?P<unit>[A-Za-z][A-Za-z0-9 ./^{}-]*)")
-_NOT_UNITS = {"and", "or", "to", "sin", "cos", "tan", "log", "ln", "exp", "pi", "sqrt", "mod", "if", "x", "by"}
+_MIXED = re.compile(
+    r"(?P<sign>[-+]?) ?(?P<whole>\d+)(?: ?\\frac ?\{ ?(?P<a>\d+) ?\} ?\{ ?(?P<b>\d+) ?\}"
+    r"| ?\\frac ?(?P<c>\d) ?(?P<d>\d)| (?:and )?(?P<e>\d+) ?/ ?(?P<f>\d+))"
+)
+_REPEATING = re.compile(
+    r"(?P<sign>[-+]?) ?(?P<whole>\d*)\.(?P<part>\d*) ?\\(?:overline|bar) ?(?:\{ ?(?P<many>\d+) ?\}|(?P<one>\d))"
+)
+_PLAIN_UNIT = re.compile(r"(?P<number>[-+]?[\d.,/:]*\d%?) ?(?P<unit>[A-Za-z¢][A-Za-z ./^{}0-9-]*)")
+_MONEY = re.compile(
+    r"(?P<sign>[-+]?) ?(?P<coin>\\\$|\$|€|£|¥) ?(?P<number>[-+]?[\d.,]*\d)"
+    r"(?P<rest>(?: ?\\(?:text|mbox|mathrm) ?\{ ?[a-z ]+\}| [a-z ]+)?)"
+)
+_COINS = {"€": "euros", "£": "pounds", "¥": "yen"}
 _MAX_DIGITS = 400
 _MAX_EXPONENT = 400
-
-_UNITS: dict[str, str] = {
-    spelling: name
-    for name, spellings in {
-        "mm": "mm millimeter millimetre", "cm": "cm centimeter centimetre", "m": "m meter metre",
-        "km": "km kilometer kilometre", "in": "in inch inche", "ft": "ft foot feet", "yd": "yd yard",
-        "mi": "mi mile", "s": "s sec second", "min": "min minute", "h": "h hr hour", "d": "day", "week": "week",
-        "month": "month", "year": "yr year", "g": "g gram", "kg": "kg kilogram", "lb": "lb pound", "oz": "oz ounce",
-        "cent": "cent", "dollar": "dollar usd", "mph": "mph", "l": "liter litre", "ml": "ml",
-    }.items()
-    for spelling in spellings.split()
-}  # fmt: skip
-
-
-_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
-_UNIT_POWER = re.compile(r"(?:(?P<word>square|sq|cubic|cu) )?(?P<base>[a-z]+) ?(?:\^ ?(?P<power>\d))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +109,26 @@ class Number:
     places: int = 0
     digits: int = 0
     percent: bool = False
-    unit: str | None = None
+    unit: Unit | None = None
 
 
 def canonical(answer: str) -> str:
     """One spelling for an answer; idempotent."""
-    text = tidy(answer).translate(_UNICODE)
+    text = _money(tidy(answer)).translate(_UNICODE)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     text = tidy(text).removeprefix(r"\approx").removeprefix("≈").strip()
     return _bare_number(text)
+
+
+def _money(text: str) -> str:
+    """An amount with its coin behind it, as other units stand."""
+    found = _MONEY.fullmatch(text)
+    if not found:
+        return text
+    factor = re.sub(r"\\[a-z]+|[{}]", " ", found["rest"]).split()
+    words = " ".join([*factor, _COINS.get(found["coin"], "dollars")])
+    return f"{found['sign']}{found['number']}\\text{{ {words}}}"
 
 
 def _bare_number(text: str) -> str:
@@ -111,8 +141,9 @@ def _bare_number(text: str) -> str:
 
 
 def key(text: str) -> str:
-    r"""What two spellings of one formula share: no blanks, no ``\text`` wrappers."""
-    return re.sub(r"\s", "", _TEXT.sub(r"\1", text))
+    r"""What two spellings of one formula share: no ``\text`` wrappers, and no blanks but between digits: `1 1/2` is not
+    `11/2`."""
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", _TEXT.sub(r"\1", text))
 
 
 def number(text: str) -> Number | None:
@@ -122,9 +153,11 @@ def number(text: str) -> Number | None:
     body = body.removesuffix("%").strip()
     if len(body) > _MAX_DIGITS:
         return None
-    parsed = _decimal(body) or _fraction(body) or _power(body)
+    parsed = _decimal(body) or _fraction(body) or _mixed(body) or _repeating(body) or _power(body)
     if parsed is None:
         return None
+    if unit is not None and unit.factor != 1:
+        return Number(parsed.value * unit.factor, percent=percent, unit=unit)
     return Number(parsed.value, parsed.places, parsed.digits, percent, unit)
 
 
@@ -133,7 +166,7 @@ def _decimal(body: str) -> Number | None:
     if not found or not (found["whole"] or found["part"]):
         return None
     part = found["part"] or ""
-    digits = found["whole"].replace(",", "") + part
+    digits = re.sub("[, ]", "", found["whole"]) + part
     value = Fraction(int(digits or "0"), 10 ** len(part))
     return Number(-value if found["sign"] == "-" else value, len(part), len(digits.lstrip("0")))
 
@@ -142,11 +175,34 @@ def _fraction(body: str) -> Number | None:
     found = _FRACTION.fullmatch(body)
     if not found:
         return None
-    over = int(found["a"] or found["c"] or found["e"])
-    under = int(found["b"] or found["d"] or found["f"])
+    over = int(next(found[name] for name in "acegi" if found[name]))
+    under = int(next(found[name] for name in "bdfhj" if found[name]))
     if under == 0:
         return None
     value = Fraction(over, under)
+    return Number(-value if found["sign"] == "-" else value)
+
+
+def _mixed(body: str) -> Number | None:
+    """`2 1/2`, a whole number and a proper fraction."""
+    found = _MIXED.fullmatch(body)
+    if not found:
+        return None
+    over, under = int(found["a"] or found["c"] or found["e"]), int(found["b"] or found["d"] or found["f"])
+    if not 0 < over < under:
+        return None
+    value = int(found["whole"]) + Fraction(over, under)
+    return Number(-value if found["sign"] == "-" else value)
+
+
+def _repeating(body: str) -> Number | None:
+    """`0.1` and a group that repeats for ever under a bar."""
+    found = _REPEATING.fullmatch(body)
+    if not found:
+        return None
+    start, again = found["whole"] + found["part"], found["many"] or found["one"]
+    nines = (10 ** len(again) - 1) * 10 ** len(found["part"])
+    value = Fraction(int(start + again) - int(start or "0"), nines)
     return Number(-value if found["sign"] == "-" else value)
 
 
@@ -161,46 +217,20 @@ def _power(body: str) -> Number | None:
     return Number(Fraction(mantissa) * Fraction(10) ** exponent)
 
 
-def split_unit(text: str) -> tuple[str, str | None]:
+def split_unit(text: str) -> tuple[str, Unit | None]:
     r"""`(answer, unit)`: a trailing ``\text{...}`` (with its power), or words behind a plain number."""
     start = text.rfind(r"\text{")
     if start > 0:
         end = text.find("}", start)
         power = text[end + 1 :].strip()
         if end > 0 and re.fullmatch(r"(?:\^ ?\{? ?\d ?\}?)?", power) and text[:start].strip()[-1:] not in "(,=+-*/^_":
-            return text[:start].strip(), _unit_name(text[start + 6 : end] + power)
+            unit = read_unit(text[start + 6 : end] + power)
+            return (text[:start].strip(), unit) if unit is not None else (text, None)
     plain = _PLAIN_UNIT.fullmatch(text)
-    if plain and _reads_as_unit(plain["unit"], attached=text[plain.end("number")] != " "):
-        return plain["number"], _unit_name(plain["unit"])
+    if plain is not None:
+        unit = read_unit(plain["unit"], plain=True, attached=text[plain.end("number")] != " ")
+        return (plain["number"], unit) if unit is not None else (text, None)
     return text, None
-
-
-def _reads_as_unit(words: str, *, attached: bool) -> bool:
-    """Whether `words` behind a number are a unit and not algebra: `12x` and `5 m` may be products."""
-    first = re.split(r"[ ./^]", words, maxsplit=1)[0].lower()
-    known = first in _UNITS or first.removesuffix("s") in _UNITS
-    if attached:
-        return known and len(first) > 1
-    return first not in _NOT_UNITS and (len(first) > 1 or (known and first in {"m", "g", "s", "h", "l"}))
-
-
-def _unit_name(written: str) -> str:
-    """One name for the spellings of a unit (`cm^2` for "square centimeters"); an unknown unit keeps its own."""
-    words = re.sub(r"[{}.\s]+", " ", written).strip().lower()
-    found = _UNIT_POWER.fullmatch(words)
-    if found:
-        base, power = found["base"], found["power"] or _POWERS.get(found["word"] or "", "")
-        known = _UNITS.get(base) or _UNITS.get(base.removesuffix("s"))
-        if known:
-            return f"{known}^{power}" if power not in ("", "1") else known
-    return words
-
-
-def units_differ(one: str | None, other: str | None) -> bool:
-    """Whether both are units that we know, and not the same: `12 cm` is not `12 m` nor `12 cm^2`; `12 apples` and
-    `12 m` are."""
-    known = set(_UNITS.values())
-    return all(unit is not None and unit.partition("^")[0] in known for unit in (one, other)) and one != other
 
 
 def word(text: str) -> str | None:
