@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sgpo_cli.verify.numeric import differ
+from sgpo_cli.verify.orders import as_intervals
 from sgpo_cli.verify.quick import rounds
 from sgpo_cli.verify.size import too_large
 from sgpo_cli.verify.surface import Number, number, split_unit
@@ -85,7 +86,7 @@ def parse_gold(gold: str) -> tuple[Any, ...]:
 def _parse(answer: str) -> list[Any]:
     from math_verify import parse
 
-    body, unit = split_unit(answer)
+    body, unit = split_unit(as_intervals(answer) or answer)
     text = _FUNCTIONS.sub(r"\\\1 ", body.replace("**", "^").replace("$", " "))
     if unit is not None and unit.factor != 1:
         text = rf"{unit.factor} \cdot ({text})"

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from sgpo_cli.verify.orders import as_intervals, upwards
 from sgpo_cli.verify.surface import Number, bracket, key, number, split_unit, word
 from sgpo_cli.verify.units import Unit, changing_words, differ
 
@@ -38,8 +39,6 @@ _BASE = re.compile(r"(?P<digits>[0-9A-Z]+) ?_ ?(?:\{ ?(?:\\text\{)?(?P<a>[A-Za-z
 _NAMES = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _BASES = {name: str(at) for at, name in enumerate(_NAMES, start=2)}
 _RESIDUE = re.compile(r"(?:[a-z] ?\\equiv ?)?(?P<value>-?\d{1,18}) ?(?:\\pmod\{(?P<modulus>\d{1,18})\})?")
-_RELATION = re.compile(r"(<|>|\\le(?![A-Za-z])|\\ge(?![A-Za-z]))")
-_TURNED = {">": "<", "\\ge": "\\le"}
 
 
 def quick(gold: str, answer: str) -> bool | None:
@@ -109,20 +108,15 @@ def _same_wording(gold: str, answer: str) -> bool | None:
 
 
 def _same_order(gold: str, answer: str) -> bool | None:
-    """`3 > x > 1` is `1 < x < 3`."""
-    wanted, given = _upwards(gold), _upwards(answer)
-    return True if wanted is not None and wanted == given else None
+    """`3 > x > 1` is `1 < x < 3`, and alternatives are a union of intervals."""
+    if (as_intervals(gold) or as_intervals(answer)) and _as_sets(gold) == _as_sets(answer):
+        return True
+    wanted = upwards(gold)
+    return True if wanted is not None and wanted == upwards(answer) else None
 
 
-def _upwards(text: str) -> str | None:
-    """A chain of inequalities from the smallest to the largest; None of anything else."""
-    pieces = _RELATION.split(key(text))
-    signs = set(pieces[1::2])
-    if not signs or any(mark in text for mark in ",;"):
-        return None
-    if signs <= {">", "\\ge"}:
-        return "".join(reversed([_TURNED.get(piece, piece) for piece in pieces]))
-    return "".join(pieces) if signs <= {"<", "\\le"} else None
+def _as_sets(text: str) -> str:
+    return key(as_intervals(text) or text)
 
 
 def _same_base(gold: str, answer: str) -> bool | None:
