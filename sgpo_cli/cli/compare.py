@@ -31,8 +31,9 @@ def compare(
         raise UserError("compare takes two runs or more", fix=f"sgpo compare {runs[0]} OTHER")
     screen = Screen.open(as_json=as_json)
     evaluations = [_evaluation(run) for run in runs]
+    homes = [found or find_run(run).stage("eval").path for run, found in zip(runs, evaluations, strict=True)]
+    _refuse_twice(runs, homes)
     if any(found is not None for found in evaluations):
-        homes = [found or find_run(run).stage("eval").path for run, found in zip(runs, evaluations, strict=True)]
         named = dict(zip(_names(runs), homes, strict=True))
         pairs = _paired(named)
         screen.show(evals_table(named, pairs), evals_json(named, pairs))
@@ -40,6 +41,15 @@ def compare(
     found: list[RunDir] = [find_run(run) for run in runs]
     pairs = _paired({run.name: run.stage("eval").path for run in found})
     screen.show(compare_table(found, pairs), compare_json(found, pairs))
+
+
+def _refuse_twice(runs: list[str], homes: list[Path]) -> None:
+    places = [home.resolve() for home in homes]
+    for at, place in enumerate(places):
+        first = places.index(place)
+        if first != at:
+            same = f"{runs[at]} is named twice" if runs[first] == runs[at] else f"{runs[first]} and {runs[at]} are one"
+            raise UserError(f"{same}: there is nothing to compare", fix=f"sgpo compare {runs[first]} OTHER")
 
 
 def _evaluation(name: str) -> Path | None:

@@ -31,7 +31,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many problems.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, help="Default the card's.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Default the card's.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the samples.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the samples; default 0.")] = None,
     engine: Annotated[
         Literal["transformers", "vllm", "server"] | None,
         typer.Option("--engine", help="What samples: transformers (default), vllm in this process, or a server."),
@@ -49,9 +49,11 @@ def evaluate(
         str | None, typer.Option("--chat-template", help="File with a Jinja template in the tokenizer's place.")
     ] = None,
     responses: Annotated[Path | None, typer.Option("--responses", help="JSONL of answers to grade; no model.")] = None,
-    response_field: Annotated[str, typer.Option("--response-field", help="Their field in that file.")] = "response",
+    response_field: Annotated[
+        str | None, typer.Option("--response-field", help="Their field in that file; default response.")
+    ] = None,
     save_responses: Annotated[
-        Path | None, typer.Option("--save-responses", help="Also write id, sample and response as JSONL.")
+        Path | None, typer.Option("--save-responses", help="Also write the samples, as JSONL for --responses.")
     ] = None,
     export: Annotated[Path | None, typer.Option("--export", help="Also write results as lm-eval's JSON.")] = None,
     judge: Annotated[str | None, typer.Option("--judge", help="The judge that bench processbench measures.")] = None,
@@ -68,6 +70,7 @@ def evaluate(
     Prints avg@k of each benchmark with a 95% interval clustered by problem.
     """
     from sgpo_cli.display.console import Screen
+    from sgpo_cli.pipeline.eval_export import check_targets
     from sgpo_cli.pipeline.eval_plan import describe
     from sgpo_cli.pipeline.eval_subject import EvalRequest
     from sgpo_cli.recipe.schema import Benchmark
@@ -78,26 +81,23 @@ def evaluate(
         raise UserError("--bench names no bench", fix="sgpo list evals")
     if len(names) > 1 and (file or responses):
         raise UserError("--file and --responses go with one bench", fix=f"--bench {names[0]}")
+    asked = {
+        "--model": model, "--k": k, "--limit": limit, "--temperature": temperature, "--max-new-tokens": max_new_tokens,
+        "--seed": seed, "--engine": engine, "--server": server or None, "--key-env": key_env, "--chat": chat,
+        "--chat-template": chat_template, "--save-responses": save_responses,
+    }  # fmt: skip
     if _measures_judges(names, judge):
         from sgpo_cli.cli.evaluate_judge import measure_judge
 
-        told: dict[str, object] = {
-            "--model": model,
-            "--responses": responses,
-            "--k": k,
-            "--temperature": temperature,
-            "--limit": limit,
-        }
-        told |= {"--engine": engine, "--server": server, "--export": export, "--save-responses": save_responses}
-        _refuse(told, "bench processbench measures judges")
+        asked |= {"--responses": responses, "--response-field": response_field, "--export": export}
+        _refuse(asked | {"--unsafe": unsafe or None}, "bench processbench measures judges")
         assert judge is not None
         measure_judge(names[0], judge, file, out, restart, plan, screen)
         return
     if responses is not None:
-        told = {"--model": model, "--k": k, "--limit": limit, "--temperature": temperature, "--engine": engine}
-        told |= {"--max-new-tokens": max_new_tokens, "--server": server, "--save-responses": save_responses}
-        told |= {"--chat": chat, "--chat-template": chat_template}
-        _refuse(told, "--responses grades answers as they are")
+        _refuse(asked, "--responses grades answers as they are")
+    else:
+        _refuse({"--response-field": response_field}, "there are no --responses")
     chosen = engine or ("server" if server else "transformers")
     _check_server(chosen, server, key_env, model, chat is not None or chat_template is not None)
     uses = [
@@ -105,15 +105,16 @@ def evaluate(
         for name in names
     ]
     request = EvalRequest(
-        uses, seed, model, responses, response_field, out, _default_out(model, responses), chosen, tuple(server or ()),
-        key_env, chat, chat_template, unsafe,
+        uses, seed or 0, model, responses, response_field or "response", out, _default_out(model, responses), chosen,
+        tuple(server or ()), key_env, chat, chat_template, unsafe,
     )  # fmt: skip
     if responses is None and model is None:
         request = _newest(request, screen)
+    check_targets(request, save_responses, export)
     if plan:
         from sgpo_cli.display.evalplan import eval_plan_text
 
-        document = describe(request)
+        document = describe(request, restart=restart)
         screen.show(eval_plan_text(document), document)
         return
     _run(request, screen, restart, save_responses, export)

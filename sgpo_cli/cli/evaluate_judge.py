@@ -23,6 +23,7 @@ def measure_judge(
     from rich.text import Text
 
     from sgpo_cli.cli.judge_input import Opener, check_use
+    from sgpo_cli.data.hub import HubUnreachable
     from sgpo_cli.display.labelled import labelled_table
     from sgpo_cli.judging.labelling.label import Output
     from sgpo_cli.recipe.cards import load_eval_card
@@ -42,7 +43,11 @@ def measure_judge(
     found: dict[str, dict[str, Any]] = {}
     for name, source in parts.items():
         output = Output.named(str(home / f"{name}.jsonl"), schema="rows", overwrite=restart)
-        found[name] = _label(source, output, Opener(judge, HopsTask(), (), None), screen)
+        try:
+            found[name] = _label(source, output, Opener(judge, HopsTask(), (), None), screen)
+        except HubUnreachable as problem:
+            fix = "check the network, or measure on a local JSONL file: --file FILE"
+            raise UserError(problem.what, where=problem.where, fix=fix) from problem
     rows = sum(int(part["written"]) for part in found.values())
     if file is None and card.rows is not None and rows != card.rows:
         raise UserError(f"bench {card.name} should have {card.rows} rows, found {rows}", where=str(card.hub))

@@ -65,16 +65,25 @@ def _opened(source: str, split: str, config: str | None, revision: str | None) -
     except (datasets.exceptions.DatasetGenerationError, datasets.exceptions.DataFilesNotFoundError) as problem:
         reason = _first_line(problem.__cause__ or problem)
         raise UserError(f"cannot read this data set: {reason}", where=source) from problem
-    except (ConnectionError, OSError) as problem:
+    except hub_errors() as problem:
         raise _unreachable(source, problem) from problem
     finally:
         datasets.utils.logging.set_verbosity(quiet)
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """What calls of the hub raise when it is out of reach: the operating system's errors, and those of the HTTP library
+    that huggingface_hub uses (another one in other versions), which are no OSError before an answer has come."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return tuple(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
 
 
 def _bad_choice(source: str, split: str, config: str | None, problem: ValueError) -> UserError:
     """A split or configuration that is not there, said with those that are."""
     import datasets
 
+    refused: tuple[type[Exception], ...] = (*hub_errors(), ValueError)
     try:
         names = datasets.get_dataset_config_names(source)
         if (config is not None and config not in names) or (
@@ -82,7 +91,7 @@ def _bad_choice(source: str, split: str, config: str | None, problem: ValueError
         ):
             return _no_such("config", config or "default", names, source)
         splits = datasets.get_dataset_split_names(source, config)
-    except (OSError, ValueError):
+    except refused:
         return UserError(f"cannot open this data set: {_first_line(problem)}", where=source)
     if split.split("[")[0] not in splits:
         return _no_such("split", split, splits, source)
@@ -96,12 +105,15 @@ def _no_such(what: str, name: str, there: Iterable[str], source: str) -> UserErr
     return UserError(f"there is no {what} {name!r}; {hint}{what}s here: {', '.join(names)}", where=source)
 
 
+class HubUnreachable(UserError):
+    """The hub gives no such data set, or none now; a type of its own, so that whoever asked can say what to type."""
+
+
 def _unreachable(source: str, problem: Exception) -> UserError:
-    return UserError(
+    return HubUnreachable(
         f"neither a local file or folder, nor a data set that the hub gives us now ({_first_line(problem)})",
         where=source,
-        fix="check the name and the network; a local JSONL file can stand in: data.source=FILE in a recipe, "
-        "benchmarks.N.file=FILE for a benchmark",
+        fix="check the name and the network; a local JSONL file can stand in: data.source=FILE in a recipe",
     )
 
 

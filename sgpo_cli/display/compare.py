@@ -40,6 +40,7 @@ def _document(facts: list[RunFacts], pairs: Pairs) -> dict[str, Any]:
         "runs": [_reached(run) for run in facts],
         "recipe": {difference.key: difference.values for difference in recipe_differences(facts)},
         "benchmarks": {bench: _overlaps(bench, facts, pairs.get(bench, [])) for bench in _benches(facts)},
+        "no_common_bench": _strangers({run.name: {bench["bench"]: bench for bench in run.benches} for run in facts}),
     }
 
 
@@ -96,7 +97,8 @@ def compare_table(runs: Sequence[RunDir], pairs: Pairs | None = None) -> Rendera
     for start in range(0, len(facts), RUNS_A_TABLE):
         chosen = slice(start, start + RUNS_A_TABLE)
         parts += [_recipe_table(facts, chosen), _reached_table(document, chosen)]
-    return Group(*parts, *_overlap_lines(document))
+    benches = {run["name"]: run["benchmarks"] for run in document["runs"]}
+    return Group(*parts, *_overlap_lines(document), *_strangers_lines(benches))
 
 
 def _recipe_table(facts: list[RunFacts], chosen: slice) -> RenderableType:
@@ -189,7 +191,9 @@ def verdict(names: Sequence[str], pair: Mapping[str, Any]) -> str:
 
 def evals_json(homes: Mapping[str, Path], pairs: Pairs) -> dict[str, Any]:
     """The document behind `evals_table`: summaries by name and bench, and the paired comparisons."""
-    return {"evaluations": _summaries(homes), "benchmarks": {bench: list(found) for bench, found in pairs.items()}}
+    found = _summaries(homes)
+    benchmarks = {bench: list(several) for bench, several in pairs.items()}
+    return {"evaluations": found, "benchmarks": benchmarks, "no_common_bench": _strangers(found)}
 
 
 def evals_table(homes: Mapping[str, Path], pairs: Pairs) -> RenderableType:
@@ -205,7 +209,28 @@ def evals_table(homes: Mapping[str, Path], pairs: Pairs) -> RenderableType:
             table.add_row(bench, *(_score(found[name].get(bench)) for name in chosen))
         parts.append(table)
     lines = [Text(f"{bench}: {_told(pair)}") for bench, several in pairs.items() for pair in several]
-    return Group(*parts, *lines)
+    return Group(*parts, *lines, *_strangers_lines(found))
+
+
+Benches = Mapping[str, Mapping[str, Any]]
+"""Name of a run or evaluation -> its benches."""
+
+
+def _strangers(benches: Benches) -> list[list[str]]:
+    """The pairs that have benches, but none in common."""
+    return [
+        [one, other]
+        for one, other in combinations(benches, 2)
+        if benches[one] and benches[other] and not benches[one].keys() & benches[other].keys()
+    ]
+
+
+def _strangers_lines(benches: Benches) -> list[Text]:
+    lines = []
+    for pair in _strangers(benches):
+        has = "; ".join(f"{name} has {', '.join(benches[name])}" for name in pair)
+        lines.append(Text(f"{' and '.join(pair)} have no benchmark in common ({has}): nothing says which is better"))
+    return lines
 
 
 def _told(pair: Mapping[str, Any]) -> str:

@@ -17,6 +17,9 @@ def eval_plan_text(document: Mapping[str, Any]) -> Text:
     if document["engine"]:
         lines.append(f"engine: {document['engine']}")
     for bench in document["benchmarks"]:
+        if "responses" in bench:  # made elsewhere: no k, no sampling, no prompt
+            lines.append(_responses(bench))
+            continue
         top_k = f", top_k {bench['top_k']}" if bench["top_k"] else ""
         lines.append(
             f"{bench['card']}: {bench['problems'] or 'all'} problems x k={bench['k']} from {bench['source']}; "
@@ -27,6 +30,14 @@ def eval_plan_text(document: Mapping[str, Any]) -> Text:
             lines.append(f"  gated: {bench['gated']}")
         lines += _rendered(bench["rendered"]) if "rendered" in bench else []
     return Text("\n".join(lines))
+
+
+def _responses(bench: Mapping[str, Any]) -> str:
+    told, problems = bench["responses"], bench["problems"]
+    to = f"problems of {bench['source']}, not read"
+    if told["answered"] is not None:
+        to = f"{told['answered']:,} of {words.plural(problems, 'problem')} from {bench['source']}"
+    return f"{bench['card']}: {words.plural(told['rows'], 'response')} to {to}; graded as {bench['graded']}"
 
 
 def _rendered(prompt: Mapping[str, Any]) -> list[str]:

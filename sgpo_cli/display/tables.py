@@ -139,14 +139,19 @@ def judge_line(judge: Mapping[str, Any]) -> str:
 
 
 def bench_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
-    """Eval summaries, one a row; `cut` and `ungraded` are samples. The documents are the summaries themselves."""
+    """Eval summaries, one a row; `cut` and `ungraded` are samples. The documents are the summaries themselves.
+
+    Problems without a sample are named below: beside the others they would break every line at 80 columns.
+    """
     headers = ("bench", "n", "k", "avg@k", "95% interval", "pass@k", "cut", "ungraded")
     table = new_table(*headers, right=range(1, len(headers)))
+    table.padding = (0, 1, 0, 0)
+    for column in table.columns[1:]:
+        column.no_wrap = True  # a name that is too long is folded, never a figure
     for summary in summaries:
-        missing = summary.get("missing") or 0
         table.add_row(
             str(summary["bench"]),
-            words.number(summary.get("n_problems")) + (f" ({missing} missing)" if missing else ""),
+            words.number(summary.get("n_problems")),
             words.number(summary.get("k")),
             words.share(summary.get("avg_at_k")),
             words.interval(summary.get("ci95")),
@@ -154,6 +159,10 @@ def bench_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
             words.number(summary.get("truncated")),
             words.number(summary.get("ungraded")),
         )
+    gaps = [(bench["bench"], bench["missing"], bench.get("n_problems")) for bench in summaries if bench.get("missing")]
+    if gaps:
+        told = ", ".join(f"{name} {words.number(missing)} of {words.number(n)}" for name, missing, n in gaps)
+        table.caption, table.caption_justify, table.caption_style = f"missing, in no figure: {told}", "left", "note"
     return table
 
 

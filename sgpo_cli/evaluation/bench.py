@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sgpo_cli.data.columns import column_map
+from sgpo_cli.data.hub import HubUnreachable
 from sgpo_cli.data.jsonl import read_file
-from sgpo_cli.data.rows import Row, load_rows, row_of
+from sgpo_cli.data.rows import Row, load_rows
 from sgpo_cli.errors import UserError
 from sgpo_cli.evaluation.bench_rows import BenchRow, asked, bench_row, without_contradictions
 from sgpo_cli.recipe.evalcard import EvalCard, EvalColumns, Grading, Sampling
+from sgpo_cli.recipe.find import installed_cards
 from sgpo_cli.verify.code.outcome import Limits
 from sgpo_cli.verify.grader import AnyItem
 from sgpo_cli.verify.outcome import GradeItem
 from sgpo_cli.verify.programs import ProgramItem
 
 _LIMITS = Limits()
+_STAND_IN = (
+    "check the name and the network; a local JSONL file can stand in: --file FILE (in a recipe: benchmarks.N.file)"
+)
 Kind = Literal["math", "exact", "choice", "code", "steps"]
 
 
@@ -59,6 +63,8 @@ def load_bench(card: EvalCard, *, file: Path | None = None) -> Bench:
     A stand-in may have the hub's columns or our own (`problem, answer`, and `id` if it is there). Problems of a
     built-in task come from data/ with the task's settings: hand them to `make_bench`.
     """
+    if file is not None and not file.is_file():
+        raise UserError(f"no such file: {file}", fix="name a JSONL file with the bench's problems")
     source = str(file) if file is not None else card.file or card.hub
     if source is None:
         raise UserError(f"bench {card.name} has no data of its own", fix="its card must have `hub:` or `file:`")
@@ -66,31 +72,20 @@ def load_bench(card: EvalCard, *, file: Path | None = None) -> Bench:
     try:
         rows = load_rows(source, split=card.split, config=card.config, revision=card.revision, columns=columns)
     except UserError as problem:
-        if card.gated is None or source != card.hub:
+        if source != card.hub:
             raise
-        fix = f"{card.gated}; or --file FILE.jsonl with the same columns"
-        raise UserError(f"{problem.what} (this data set is gated)", where=problem.where, fix=fix) from problem
+        if card.gated is not None:
+            fix = f"{card.gated}; or --file FILE.jsonl with the same columns"
+            raise UserError(f"{problem.what} (this data set is gated)", where=problem.where, fix=fix) from problem
+        if isinstance(problem, HubUnreachable):
+            raise UserError(problem.what, where=problem.where, fix=_STAND_IN) from problem
+        raise
     rows = [row for row in rows if all(str(row.extra.get(name, value)) == value for name, value in card.keep.items())]
-    return make_bench(card, rows, source=source)
-
-
-def first_asked(card: EvalCard, file: Path) -> str:
-    """The user's turn for the first problem of a file; the rest of it is not read."""
-    columns = _columns(card.columns, file)
-    for place, values in read_file(file):
-        if all(str(values.get(name, value)) == value for name, value in card.keep.items()):
-            map_ = column_map(columns)
-            row = row_of(values, map_, place, 0) if map_.whole(values) else None
-            if row is None:
-                raise map_.missing([(place, values)])
-            return asked(card.prompt, bench_row(card, row, row.where))
-    raise UserError(f"bench {card.name} has no problems", where=str(file))
+    return make_bench(card, rows, source=source, stand_in=file is not None)
 
 
 def _columns(columns: EvalColumns, file: Path) -> EvalColumns:
     """The card's columns for a stand-in file, each replaced by our own name where the file has that instead."""
-    if not file.is_file():
-        return columns
     first = next(iter(read_file(file, 1)), None)
     there = set(first[1]) if first else set()
     needed = [name for name in (columns.problem, columns.answer, columns.id) if name is not None]
@@ -101,8 +96,9 @@ def _columns(columns: EvalColumns, file: Path) -> EvalColumns:
     return own if own.problem in there else columns
 
 
-def make_bench(card: EvalCard, rows: Sequence[Row], *, source: str) -> Bench:
-    """Checks the rows and makes the bench; `source` names where they came from, for the errors.
+def make_bench(card: EvalCard, rows: Sequence[Row], *, source: str, stand_in: bool = False) -> Bench:
+    """Checks the rows and makes the bench; `source` names where they came from, for the errors; `stand_in`: a file in
+    the place of the card's own data.
 
     Raises `UserError` for a row without an answer, an id that comes twice, or another number of rows than the card
     states.
@@ -112,7 +108,7 @@ def make_bench(card: EvalCard, rows: Sequence[Row], *, source: str) -> Bench:
         raise UserError(
             f"bench {card.name} should have {' or '.join(map(str, expected))} problems, found {len(rows)}",
             where=source,
-            fix="check split and revision in the card, or set `rows` to what you expect",
+            fix=_count_fix(card, len(rows), stand_in),
         )
     if not rows:
         raise UserError(f"bench {card.name} has no problems", where=source)
@@ -139,6 +135,19 @@ def make_bench(card: EvalCard, rows: Sequence[Row], *, source: str) -> Bench:
         card.sampling,
         _limits(grade),
         _notes(problems),
+    )
+
+
+def _count_fix(card: EvalCard, found: int, stand_in: bool) -> str:
+    """What to type where the number of rows is not the card's: a shipped card is not to be written in."""
+    shipped = installed_cards("evals") / f"{card.name}.yaml"
+    if not shipped.is_file():
+        return f"set `rows: {found}` in the card, or mend its data" + ("" if stand_in else ", split or revision")
+    own = f"my_{card.name}.yaml"
+    whole = "give the whole file (--limit N measures a part of it)" if stand_in else "check the data"
+    return (
+        f"{whole}; other problems make another bench, of a card of your own: cp {shipped} {own}, write `rows: {found}` "
+        f"in it, then --bench ./{own}" + (" --file FILE" if stand_in else "")
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from sgpo_cli.verify.surface import canonical, key, number
 _ALIASES = ("aliases", "answer_aliases")
 _SEVERAL = "is_multiple_answer"
 _LETTERS = "ABCDEFGHIJ"
+_WORDS = re.compile(r"[^\W\d_]{2,}(?:[\s-]+[^\W\d_]{2,})*")
+"""A number in words (`three`, `twenty-one`), which no grader reads: neither digits nor a formula."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,10 @@ def bench_row(card: EvalCard, row: Row, where: str) -> BenchRow:
 
 
 def without_contradictions(rows: Sequence[BenchRow]) -> list[BenchRow]:
-    """The rows without the aliases that are not theirs: another number than the answer, a number for a
-    formula, or another problem's answer. In the copies of Minerva that are about, aliases were joined by the
-    problem's text, which the parts of one exercise share."""
+    """The rows without the aliases that are not theirs: another number than the answer, a number for a formula or a
+    formula for a number (the grader finds them equal by itself where they are), or another problem's answer. In the
+    copies of Minerva that are about, aliases were joined by the problem's text, which the parts of one exercise share.
+    """
     answers: dict[str, set[str]] = {}
     for row in rows:
         answers.setdefault(key(canonical(row.answer)), set()).add(row.id)
@@ -76,7 +80,9 @@ def _contradicts(row: BenchRow, alias: str, answers: Mapping[str, set[str]]) -> 
     mine, other = canonical(row.answer), canonical(alias)
     if quick(mine, other):
         return False
-    return number(mine) is not None or number(other) is not None or key(other) in answers
+    if key(other) in answers:
+        return True
+    return number(other) is not None or (number(mine) is not None and not _WORDS.fullmatch(alias.strip()))
 
 
 def _choices(row: Row, columns: Sequence[str], where: str) -> BenchRow:

@@ -20,12 +20,11 @@ from typing import Any
 
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.evaluation.bench import Bench
-from sgpo_cli.evaluation.summary import Origin, Scored, summarise
+from sgpo_cli.evaluation.summary import Origin, Scored, engine_failed, summarise
 from sgpo_cli.generation.engine import Engine
 from sgpo_cli.generation.prompts import Prompt
 from sgpo_cli.runs.files import JsonLines, read_jsonl, to_json, write_json, write_text
 from sgpo_cli.verify.grader import AnyGrader
-from sgpo_cli.verify.outcome import Grade
 
 Progress = Callable[[int, int], None]
 Render = Callable[[str], Prompt]
@@ -90,10 +89,7 @@ def evaluate(
     k = bench.k if k is None else k
     if k < 1 or batch_size < 1:
         raise UserError(f"k and the batch size must be at least 1, got k={k}, batch size {batch_size}")
-    if k > 1 and bench.sampling.temperature == 0:
-        raise UserError(
-            f"bench {bench.name}: temperature 0 draws the same answer {k} times", fix="--k 1, or a temperature above 0"
-        )
+    refuse_greedy(bench.name, k, bench.sampling.temperature)
     settings = Settings(model, seed, batch_size)
     drawn, seconds = draw(
         bench, engine, out_dir / DRAWN, k=k, settings=settings, on_progress=on_progress, render=render
@@ -113,6 +109,14 @@ def evaluate(
     write_text(out_dir / "samples.jsonl", "".join(to_json(sample.row()) + "\n" for sample in samples))
     write_json(out_dir / "summary.json", summary)
     return summary
+
+
+def refuse_greedy(bench: str, k: int, temperature: float) -> None:
+    """`UserError` where several samples of a problem would all be the same."""
+    if k > 1 and temperature == 0:
+        raise UserError(
+            f"bench {bench}: temperature 0 draws the same answer {k} times", fix="--k 1, or a temperature above 0"
+        )
 
 
 def plan_batches(prompts: Sequence[Prompt], go: Go, batch_size: int) -> list[tuple[Request, ...]]:
@@ -237,7 +241,7 @@ def grade_drawn(bench: Bench, drawn: Sequence[Drawn], grader: AnyGrader) -> list
             grader.grade_many([bench.item(bench.rows[one.request.problem], one.response) for one in answered])
         )
         for one in chunk:
-            grade = next(grades) if one.failed is None else Grade(None, None, "engine_failed", detail=one.failed)
+            grade = next(grades) if one.failed is None else engine_failed(one.failed)
             name = bench.rows[one.request.problem].id
             scored.append(Scored(name, one.request.sample, one.response, grade, one.truncated))
     return scored

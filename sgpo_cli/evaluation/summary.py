@@ -44,6 +44,14 @@ class Scored:
         return row
 
 
+ENGINE_FAILED = "engine_failed"
+
+
+def engine_failed(why: str) -> Grade:
+    """The grade of a sample that the engine could not draw: ungraded."""
+    return Grade(None, None, ENGINE_FAILED, detail=why)
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who made the samples: the engine, its sampling and the model; None each when they were made elsewhere."""

@@ -226,9 +226,10 @@ def save_policy(
 
 
 def _refuse_missing_folder(path: str | Path) -> None:
-    """A path that can only be local and is not there must not be looked up on the hub."""
+    """A path that can only be local and is not there must not be looked up on the hub. (A stage hands a hub id over as
+    a path, too.)"""
     text = str(path)
-    looks_local = isinstance(path, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1
+    looks_local = text.startswith((".", "/", "~")) or text.count("/") > 1
     if looks_local and not Path(text).expanduser().is_dir():
         raise UserError("no such model folder", where=text, fix="check the path, or write a hub id (`owner/name`)")
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from sgpo_cli.errors import UserError
 from sgpo_cli.pipeline.export import EXPORTED_RECIPE
-from sgpo_cli.pipeline.fingerprint import content_hash, local_content
+from sgpo_cli.pipeline.fingerprint import content_hash
+from sgpo_cli.pipeline.model_files import sampling_files
 from sgpo_cli.recipe.load import load_recipe
 from sgpo_cli.recipe.schema import Benchmark, Model, Recipe
 from sgpo_cli.runs.files import read_json
@@ -70,9 +71,7 @@ def subject_of(request: EvalRequest) -> Subject:
     if as_trained:
         recipe = _of_export(exported, request)
     path = str(folder.absolute()) if folder.exists() else request.model
-    weights = local_content(str(folder / "config.json")) if folder.is_dir() else None
-    sizes = {f.name: [f.stat().st_size, f.stat().st_mtime_ns] for f in sorted(folder.glob("*.safetensors"))}
-    identity: dict[str, Any] = {"path": path, "config": weights, "weights": sizes}
+    identity: dict[str, Any] = {"path": path, "files": sampling_files(folder)}
     if as_trained:
         identity["asked"] = content_hash(exported)
     elif request.chat is not None or request.chat_template is not None:
@@ -99,7 +98,8 @@ def _of_run(run: RunDir, request: EvalRequest) -> Subject:
         raise UserError(f"run {run.name} has no trained policy yet", fix=f"finish it: sgpo train {run.recipe}")
     recipe = replace(load_recipe(run.recipe, check=False).recipe, seed=request.seed, benchmarks=request.benchmarks)
     done = run.stage("train").done
-    identity = {"run": read_json(done)["fingerprint"] if done.exists() else None, "path": str(final.absolute())}
+    made_by = read_json(done)["fingerprint"] if done.exists() else None
+    identity = {"run": made_by, "path": str(final.absolute()), "files": sampling_files(final)}
     return Subject(recipe, str(final.absolute()), identity)
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 from sgpo_cli.errors import Interrupted, UserError
+from sgpo_cli.pipeline.eval_home import Job, clear, refuse_other
 from sgpo_cli.pipeline.eval_subject import EvalRequest, subject_of
-from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, local_content
+from sgpo_cli.pipeline.fingerprint import bench_content, fingerprint, local_content
 from sgpo_cli.pipeline.launch import Launcher, in_child
 from sgpo_cli.recipe.cards import load_eval_card
-from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.load import to_dict
 from sgpo_cli.recipe.schema import Benchmark, Launch, Recipe
 from sgpo_cli.runs.events import Event
-from sgpo_cli.runs.files import make_dir, read_json, remove_tree, write_json
+from sgpo_cli.runs.files import make_dir, read_json
 from sgpo_cli.runs.locks import Lock
 from sgpo_cli.runs.rundir import StageDir
 
@@ -32,20 +31,19 @@ def run_evaluation(
 
     Each bench is a stage of its own under OUT/BENCH, so that benches measured at different times share an OUT.
     """
-    names = [load_eval_card(use.card).name for use in request.benchmarks]
-    if request.responses is not None and not request.responses.is_file():
-        raise UserError(f"no such file: {request.responses}")
+    names = _names(request)
+    _refuse_missing(request)
     make_dir(request.directory)
-    with Lock(request.directory / ".lock", what=f"evaluation {request.directory}") as lock:
-        jobs = [
-            _Job.of(request, use, request.directory / name) for use, name in zip(request.benchmarks, names, strict=True)
-        ]
+    what = f"evaluation {request.directory}"
+    with Lock(request.directory / ".lock", what=what, instead="choose another directory with --out") as lock:
+        jobs = _jobs(request)
+        refuse_other(request.directory, jobs, restart)
         for job in jobs:
-            _make_way(job, restart)
+            clear(job, restart)
         for job in jobs:
             if job.is_done():
                 continue
-            write_json(job.stage.config, job.told)
+            job.write()
             try:
                 launcher(job.stage, launch=Launch(), alone=True, keep=lock.descriptors, on_event=on_event)
             except Interrupted as stop:
@@ -53,68 +51,46 @@ def run_evaluation(
     return [read_json(request.directory / name / "summary.json") for name in names]
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One bench: where its results go, and the stage that makes them."""
-
-    home: Path
-    stage: StageDir
-    fingerprint: str
-    told: dict[str, Any]
-
-    @classmethod
-    def of(cls, request: EvalRequest, use: Benchmark, home: Path) -> _Job:
-        kind, config, inputs, recipe, options = _stage(replace(request, benchmarks=[use]))
-        mark = fingerprint(kind, config, {})
-        told = {"name": "eval", "kind": kind, "fingerprint": mark, "config": config, "inputs": inputs}
-        options = {**options, "out": str(home.parent.absolute())}
-        return cls(home, StageDir(home / "stage"), mark, {**told, "options": options, "recipe": to_dict(recipe)})
-
-    def differs_in_k_only(self) -> bool:
-        """Whether the evaluation that is there had all of these settings but for the samples a problem."""
-        before = read_json(self.stage.config)
-        return before["kind"] == self.told["kind"] == "eval" and fingerprint(
-            "eval", _without_k(before["config"]), {}
-        ) == fingerprint("eval", _without_k(self.told["config"]), {})
-
-    def is_done(self) -> bool:
-        return self.stage.is_done(self.fingerprint) and (self.home / "summary.json").exists()
+def check_request(request: EvalRequest, *, restart: bool = False) -> None:
+    """Raises what `run_evaluation` would say of its benches, responses and directory, and changes nothing."""
+    _names(request)
+    _refuse_missing(request)
+    refuse_other(request.directory, _jobs(request), restart)
 
 
-def _make_way(job: _Job, restart: bool) -> None:
-    """Refuses a directory that holds something else; `restart` drops an earlier evaluation, never anything else.
-
-    Where only the number of samples a problem differs, what there is stays: the stage reuses the samples.
-    """
-    held = list(job.home.iterdir()) if job.home.is_dir() else []
-    if held and not job.stage.config.exists():
-        raise UserError(
-            f"{job.home} holds something that is not an evaluation", fix="choose another directory with --out"
-        )
-    if restart or job.stage.fingerprint() not in {None, job.fingerprint}:
-        if not restart and job.differs_in_k_only():
-            job.stage.done.unlink(missing_ok=True)
-            (job.home / "summary.json").unlink(missing_ok=True)
-            return
-        if not restart and job.stage.done.exists():
-            raise UserError(
-                f"{job.home} holds a finished evaluation with other settings",
-                fix="choose another directory with --out, or drop that one with --restart",
-            )
-        for path in held:
-            remove_tree(path)
-    make_dir(job.stage.path)
+def _refuse_missing(request: EvalRequest) -> None:
+    if request.responses is not None and not request.responses.is_file():
+        raise UserError(f"no such file: {request.responses}", fix="name a JSONL file of responses")
 
 
-def _without_k(config: dict[str, Any]) -> dict[str, Any]:
-    return {**config, "benchmarks": [{**bench, "k": None} for bench in config["benchmarks"]]}
+def _names(request: EvalRequest) -> list[str]:
+    """The benches' names, each of which is a directory. `UserError` when two are one."""
+    cards = [use.card for use in request.benchmarks]
+    names = [load_eval_card(card).name for card in cards]
+    for at, name in enumerate(names):
+        first = names.index(name)
+        if first != at and cards[first] == cards[at]:
+            raise UserError(f"bench {name} is named twice", fix="name it once in --bench")
+        if first != at:
+            raise UserError(f"{cards[first]} and {cards[at]} are both called {name}", fix="measure them one by one")
+    return names
+
+
+def _jobs(request: EvalRequest) -> list[Job]:
+    return [_job(request, use, name) for use, name in zip(request.benchmarks, _names(request), strict=True)]
+
+
+def _job(request: EvalRequest, use: Benchmark, name: str) -> Job:
+    kind, config, inputs, recipe, options = _stage(replace(request, benchmarks=[use]))
+    mark = fingerprint(kind, config, {})
+    told = {"name": "eval", "kind": kind, "fingerprint": mark, "config": config, "inputs": inputs}
+    options = {**options, "out": str(request.directory.absolute())}
+    home = request.directory / name
+    return Job(home, StageDir(home / "stage"), mark, {**told, "options": options, "recipe": to_dict(recipe)})
 
 
 def _stage(request: EvalRequest) -> tuple[str, dict[str, Any], dict[str, str], Recipe, dict[str, Any]]:
-    benches = [
-        {**asdict(use), "card": content_hash(find_card("evals", use.card)), "content": local_content(use.file)}
-        for use in request.benchmarks
-    ]
+    benches = [{**asdict(use), **bench_content(use)} for use in request.benchmarks]
     options: dict[str, Any] = {"unsafe": request.unsafe}
     if request.responses is not None:
         recipe = Recipe(name="eval", seed=request.seed, benchmarks=request.benchmarks)

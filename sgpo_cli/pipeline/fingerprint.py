@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.recipe.address import STANDIN
-from sgpo_cli.recipe.cards import load_judge_card
+from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
+from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.judgecards import OPERATIONAL, ProcessRewardCard, asked_by
+from sgpo_cli.recipe.schema import Benchmark
 
 # Raise a kind's number when its code changes what a stage produces from the same recipe.
 CODE_VERSION = {
@@ -25,7 +27,7 @@ CODE_VERSION = {
     "judge": 3,
     "train": 2,
     "eval": 2,
-    "responses": 2,
+    "responses": 3,
     "report": 1,
 }
 
@@ -71,6 +73,13 @@ def model_identity(path: str | None) -> dict[str, Any] | None:
         return None
     files = sorted(p for p in folder.iterdir() if p.is_file())
     return {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
+
+
+def bench_content(use: Benchmark) -> dict[str, str | None]:
+    """`card` and `content`: hashes of a bench's card and of the local file, the card's own or one in its place, that
+    its problems come from (None: from the hub, or a built-in task)."""
+    source = use.file or load_eval_card(use.card).file
+    return {"card": content_hash(find_card("evals", use.card)), "content": local_content(source)}
 
 
 def local_content(source: str | None) -> str | None:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sgpo_cli.errors import Mistake
-from sgpo_cli.pipeline.fingerprint import content_hash, fingerprint, judge_content, local_content, model_identity
+from sgpo_cli.pipeline.fingerprint import bench_content, fingerprint, judge_content, local_content, model_identity
 from sgpo_cli.recipe.cards import load_eval_card, load_judge_card
-from sgpo_cli.recipe.find import find_card
 from sgpo_cli.recipe.load import LoadedRecipe
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
@@ -273,7 +272,7 @@ class _Compiler:
 
     def _eval(self, train: PlannedStage) -> PlannedStage:
         benches = [
-            {**bench, "card": content_hash(find_card("evals", use.card)), "content": local_content(use.file)}
+            {**bench, **bench_content(use)}
             for bench, use in zip(self.resolved["benchmarks"], self.recipe.benchmarks, strict=True)
         ]
         config = {"benchmarks": benches, "seed": self.recipe.seed, "model": self.model, "hops": self.data["hops"]}

@@ -6,6 +6,7 @@ directories beside the package in a source checkout. What holds a slash or ends 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from sgpo_cli.recipe.words import did_you_mean
 Kind = Literal["recipes", "judges", "evals"]
 
 _SUFFIXES = (".yaml", ".yml")
+_UNFINISHED = re.compile(r"^(.*[.!?]) [A-Z].*$")
 _ONE = {"recipes": "recipe", "judges": "judge card", "evals": "eval card"}
 
 
@@ -98,12 +100,13 @@ def list_cards(kind: Kind, *, beside: Sequence[Path] = ()) -> list[Card]:
 
 
 def _description(path: Path) -> str:
-    """The first comment line of a card, before any key."""
+    """The first comment line of a card, before any key, without a sentence that goes on in the next line."""
     with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
             text = line.strip()
             if text.startswith("#") and text.strip("# "):
-                return text.lstrip("# ").strip()
+                told = text.lstrip("# ").strip()
+                return told if told.endswith((".", "!", "?")) else _UNFINISHED.sub(r"\1", told)
             if text and not text.startswith(("#", "---")):
                 break
     return ""

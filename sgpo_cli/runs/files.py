@@ -50,6 +50,21 @@ def make_dir(path: Path) -> Path:
     return path
 
 
+def check_writable(path: Path, option: str) -> None:
+    """`UserError` that names the option when `write_text` could not write `path`; leaves nothing behind."""
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a directory", fix=f"name a file in it: {option} {path / 'FILE'}")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{option} {path} is no regular file", fix="name another file")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        handle, name = tempfile.mkstemp(dir=parent, prefix=f".{path.name}.")
+    except OSError as problem:
+        raise UserError(f"{option}: cannot write {path}: {problem.strerror}", fix="name another file") from None
+    os.close(handle)
+    Path(name).unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Replaces `path` by `text`, atomically and durably."""
     make_dir(path.parent)

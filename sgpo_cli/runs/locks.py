@@ -26,9 +26,11 @@ _ORPHANS_S = 10.0
 class Lock:
     """An exclusive lock on `path`, held until `release()` and until every child that inherited it has ended."""
 
-    def __init__(self, path: Path, *, what: str) -> None:
+    def __init__(self, path: Path, *, what: str, instead: str = "give this run another name with name=...") -> None:
+        """`what` is locked, and `instead` is what its owner can do instead of waiting: both for the error."""
         self.path = path
         self.what = what
+        self.instead = instead
         self._descriptor: int | None = None
 
     def acquire(self, *, wait_s: float = 0.0) -> Lock:
@@ -50,7 +52,7 @@ class Lock:
                     raise UserError(
                         f"{self.what} is locked by another process (pid {holder})",
                         where=str(self.path),
-                        fix="wait for it, stop it, or give this run another name with name=...",
+                        fix=f"wait for it, stop it, or {self.instead}",
                     ) from None
                 time.sleep(0.1)
         os.ftruncate(descriptor, 0)

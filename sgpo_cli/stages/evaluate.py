@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgpo_cli.evaluation.bench import Bench
 from sgpo_cli.evaluation.run import evaluate
-from sgpo_cli.recipe.schema import Benchmark
 from sgpo_cli.runs import stops
 from sgpo_cli.runs.files import read_json
-from sgpo_cli.stages.benches import open_bench
+from sgpo_cli.stages.benches import open_use
 from sgpo_cli.stages.context import StageContext
 from sgpo_cli.stages.engines import Opened, open_eval_engine
 
@@ -25,7 +23,7 @@ def run(context: StageContext) -> dict[str, Any]:
 
     recipe = context.recipe
     # All benches are opened before the model is: a missing file is found at once, and a missing sandbox.
-    benches = [_with(use, open_bench(use.card, file=use.file, task=recipe.data.hops)) for use in recipe.benchmarks]
+    benches = [open_use(use, task=recipe.data.hops) for use in recipe.benchmarks]
     programs = any(bench.kind == "code" for bench in benches)
     grader = AnyGrader(programs=programs, unsafe=bool(context.options.get("unsafe", False)))
     base = Path(context.options.get("out", context.dir.path))
@@ -67,11 +65,3 @@ def _measure(
         on_progress=tell,
         render=opened.ask,
     )
-
-
-def _with(use: Benchmark, bench: Bench) -> Bench:
-    """The bench with what the recipe sets of its own: k, sampling, how many problems."""
-    told = {name: getattr(use, name) for name in ("temperature", "top_p", "top_k", "max_new_tokens")}
-    sampling = replace(bench.sampling, **{name: value for name, value in told.items() if value is not None})
-    bench = replace(bench, k=use.k or bench.k, sampling=sampling)
-    return bench.first(use.limit) if use.limit is not None else bench

@@ -52,7 +52,7 @@ def test_samples_are_reused_written_out_and_compared(run_here: Path) -> None:
     assert sgpo("compare", "out", "tiny_sgpo", cwd=run_here).returncode == 0
 
     made = rows(run_here / "made.jsonl")
-    assert [set(row) for row in made] == [{"id", "sample", "response"}] * 32
+    assert [set(row) for row in made] == [{"id", "sample", "response", "truncated"}] * 32
 
 
 def test_a_server_answers_and_its_failures_keep_what_was_drawn(tmp_path: Path) -> None:

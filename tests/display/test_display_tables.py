@@ -133,8 +133,18 @@ def test_missing_figures_are_dashes() -> None:
         "pass_at_k": {"2": None},
     }
     said = text(bench_table([bare]))
-    assert "30 (4 missing)" in said and said.count("–") >= 4
+    assert "missing, in no figure: aime24 4 of 30" in said and said.count("–") >= 4
     assert "not measured" in text(judge_table(None))
+
+
+def test_long_names_and_missing_problems_leave_figures_whole_at_80_columns() -> None:
+    figures = {"avg_at_k": 0.523, "ci95": [0.123, 0.456], "pass_at_k": {"16": 0.912}, "truncated": 1120, "ungraded": 3}
+    full = {"bench": "olympiadbench", "n_problems": 1319, "missing": 1200, "k": 16, **figures}
+    lines = text(bench_table([full])).splitlines()
+    (row,) = [line for line in lines if "0.523" in line]
+    for whole in ("olympiadbench", "1,319", "[0.123, 0.456]", "0.912 @16", "1,120"):
+        assert whole in row, row
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_plan_says_what_is_skipped_how_rough_it_is_and_what_the_prompt_is() -> None:

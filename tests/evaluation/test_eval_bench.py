@@ -70,6 +70,32 @@ def test_a_stand_in_with_neither_is_refused(tmp_path):
         load_bench(hub, file=write(tmp_path, {"text": "q"}))
 
 
+def test_a_number_in_words_is_no_contradiction():
+    def kept(answer, *aliases):
+        rows = [Row(id="a", problem="p", answer=answer, extra={"aliases": list(aliases)}), ROW]
+        return make_bench(card(), [rows[0], replace(ROW, id="b", answer="seven")], source="x").rows[0].aliases
+
+    assert kept("3", "three", "3.0", "twenty-one") == ("three", "3.0", "twenty-one")
+    assert kept("3", "4", "seven", "x + 1", "3x", "\\pi", "m") == (), "other numbers, another's answer, formulas"
+    assert kept("x + 1", "1 + x", "5") == ("1 + x",)
+    with Grader() as grader:
+        bench = make_bench(card(), [replace(ROW, answer="3", extra={"aliases": ["three"]})], source="x")
+        (grade,) = grader.grade_many([bench.item(bench.rows[0], "\\boxed{three}")])
+    assert grade.outcome == 1
+
+
+def test_a_bench_on_the_hub_says_which_option_names_a_file(monkeypatch):
+    import datasets
+
+    def refuse(*_, **__):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    with pytest.raises(UserError, match="no network") as caught:
+        load_bench(load_eval_card("aime24"))
+    assert "--file FILE" in caught.value.fix and "data.source" not in caught.value.fix
+
+
 def test_aliases_come_through(tmp_path):
     file = write(tmp_path, {"problem": "q", "answer": "4e33", "other": ["4 \\times 10^{33}"]})
     bench = load_bench(card(file=str(file), columns=EvalColumns(aliases="other")))

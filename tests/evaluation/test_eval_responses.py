@@ -42,11 +42,11 @@ def test_rows_are_joined_by_id_then_by_text_and_keep_their_order(tmp_path):
     ]
     summary, samples = score(tmp_path, rows)
     assert [(s["id"], s["sample"], s["correct"]) for s in samples] == [
-        ("p3", 0, True), ("p0", 0, True), ("p3", 1, False), ("p1", 0, True),
+        ("p3", 0, True), ("p0", 0, True), ("p3", 1, False), ("p1", 0, False),
     ]  # fmt: skip
     assert samples[1]["input_id"] == "elsewhere-7" and "input_id" not in samples[0]
     assert summary["n_problems"] == 5 and summary["missing"] == 2 and summary["k"] == 2
-    assert summary["avg_at_k"] == pytest.approx((0.5 + 1 + 1) / 3)
+    assert summary["avg_at_k"] == pytest.approx((0.5 + 1 + 0) / 3)
     assert summary["engine"] is None and "elsewhere" in summary["reasons"]["engine"]
 
 
@@ -87,3 +87,45 @@ def test_one_text_with_two_answers_needs_the_id(tmp_path):
         score(tmp_path, [{"problem": "Guess", "response": "\\boxed{1}"}], bench)
     summary, _ = score(tmp_path, [{"problem": "Guess", "id": "b", "response": "\\boxed{2}"}], bench)
     assert summary["avg_at_k"] == 1.0
+
+
+def test_the_benchs_own_gold_counts_always_and_a_rows_answer_is_said(tmp_path):
+    rows = [
+        {"id": "p0", "response": "\\boxed{12345}", "answer": "12345"},
+        {"id": "p1", "response": "\\boxed{2}", "answer": "2"},
+    ]
+    summary, samples = score(tmp_path, rows)
+    assert [sample["correct"] for sample in samples] == [False, True]
+    (note,) = summary["notes"]
+    assert note.startswith("1 rows") and "not used" in note
+
+
+def test_sample_numbers_are_kept_and_the_others_filled_in(tmp_path):
+    rows = [{"id": "p0", "response": "1"}, {"id": "p0", "response": "1", "sample": 0}]
+    rows += [{"id": "p0", "response": "1", "sample": 7}, {"id": "p0", "response": "1"}]
+    summary, samples = score(tmp_path, rows)
+    assert [sample["sample"] for sample in samples] == [1, 0, 7, 2] and summary["k"] == 4
+
+
+def test_one_sample_twice_is_refused_with_both_places(tmp_path):
+    rows = [{"id": "p0", "response": "1", "sample": 0}, {"problem": "What is 0 + 1?", "response": "2", "sample": 0}]
+    with pytest.raises(UserError, match=r"made.jsonl:2: sample 0 of problem 'p0' comes twice.*made.jsonl:1"):
+        score(tmp_path, rows)
+
+
+def test_what_failed_is_ungraded_and_what_was_cut_stays_cut(tmp_path):
+    rows = [
+        {"id": "p0", "sample": 0, "response": "\\boxed{1}", "truncated": False},
+        {"id": "p0", "sample": 1, "response": "", "truncated": False, "failed": "HTTP 400"},
+        {"id": "p1", "sample": 0, "response": "and so", "truncated": True},
+        {"id": "p1", "sample": 1, "response": "", "truncated": False},
+    ]
+    summary, samples = score(tmp_path, rows)
+    assert [sample["correct"] for sample in samples] == [True, None, False, False]
+    assert samples[1]["reason"] == "engine_failed" and samples[1]["detail"] == "HTTP 400"
+    assert summary["truncated"] == 1 and summary["ungraded"] == 1
+
+
+def test_what_failed_means_elsewhere_changes_nothing(tmp_path):
+    _, samples = score(tmp_path, [{"id": "p0", "response": "\\boxed{3}", "failed": "yes", "sample": "first"}])
+    assert samples[0]["correct"] is False and samples[0]["sample"] == 0 and samples[0]["truncated"] is None

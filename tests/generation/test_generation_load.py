@@ -101,5 +101,6 @@ def test_missing_folders_and_an_unreachable_hub(tmp_path: Path, monkeypatch: pyt
         raise OSError("We couldn't connect to the hub\nand more")
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", refuse)
-    with pytest.raises(UserError, match=r"owner/none: neither a local folder.*couldn't connect to the hub\)"):
-        load_policy("owner/none")
+    for name in ("owner/none", Path("owner/none")):
+        with pytest.raises(UserError, match=r"owner/none: neither a local folder.*couldn't connect to the hub\)"):
+            load_policy(name)

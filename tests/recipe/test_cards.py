@@ -82,3 +82,12 @@ def test_a_file_beside_a_bare_name_is_pointed_at(here: Path) -> None:
     with pytest.raises(UserError) as other:
         find_card("recipes", "other")
     assert "./other" not in str(other.value.fix)
+
+
+def test_a_description_does_not_break_off_in_a_sentence(here: Path) -> None:
+    (here / "evals").mkdir()
+    (here / "evals/two.yaml").write_text("# Sums et al. 2021, of two. Its settings\n# are those.\nfile: x\n")
+    (here / "evals/title.yaml").write_text("# Sums of two\nfile: x\n")
+    found = {card.name: card.description for card in list_cards("evals")}
+    assert found["two"] == "Sums et al. 2021, of two." and found["title"] == "Sums of two"
+    assert all(text.endswith(".") for name, text in found.items() if name != "title")

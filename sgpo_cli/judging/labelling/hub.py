@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sgpo_cli.data.hub import HubUnreachable, hub_errors
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.judging.labelling.columns import LabelColumns
 from sgpo_cli.judging.labelling.items import Item, read_item
@@ -117,7 +118,7 @@ class Streamed:
         while True:
             try:
                 row = next(stream, None)
-            except (OSError, ConnectionError) as problem:
+            except hub_errors() as problem:
                 what = f"{self.source} broke off after row {index}: {_first_line(problem)}"
                 raise RunFailed(what, fix="the labels so far are kept; the same command goes on") from problem
             except Exception as problem:  # what a reader of another's files raises is its own affair
@@ -144,7 +145,7 @@ class Streamed:
             raise _unreachable(self.source, problem) from problem
         except ValueError as problem:  # no such split or configuration: it names those that there are
             raise UserError(f"cannot open it: {_first_line(problem)}", where=self.source) from problem
-        except OSError as problem:
+        except hub_errors() as problem:
             raise _unreachable(self.source, problem) from problem
         finally:
             datasets.utils.logging.set_verbosity(quiet)
@@ -153,13 +154,13 @@ class Streamed:
 def _commit(source: str, revision: str | None) -> str:
     """The commit that `revision` of a hub's data set is at now."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         commit = HfApi().dataset_info(source, revision=revision).sha
     except HFValidationError:
         raise UserError(f"no such file or folder: {source}") from None
-    except (HfHubHTTPError, OSError) as problem:
+    except hub_errors() as problem:
         raise _unreachable(source, problem) from problem
     if commit is None:
         raise UserError("the hub does not say at which commit it is", where=source)
@@ -167,7 +168,7 @@ def _commit(source: str, revision: str | None) -> str:
 
 
 def _unreachable(source: str, problem: Exception) -> UserError:
-    return UserError(
+    return HubUnreachable(
         f"neither a local file or folder, nor a data set that the hub gives us now ({_first_line(problem)})",
         where=source,
         fix="check the name and the network; a local JSONL or parquet file will do",
