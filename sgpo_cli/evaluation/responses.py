@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ _CHUNK = 64
 class Answered:
     """One row of the input: the problem it answers, which sample of it, its own id, and the item to grade.
 
-    `truncated`: None where the row does not say; `failed`: why there is no response. `own`: the row has an `answer`
-    that is not written as the bench's.
+    `truncated`: None where the row does not say; `failed`: why there is no response. `own`: it is graded against the
+    row's own `answer`, which is not written as the bench's.
     """
 
     row: BenchRow
@@ -74,8 +74,9 @@ def score_responses(
 def read_responses(bench: Bench, responses: Path, *, field: str = "response") -> list[Answered]:
     """The rows of the JSONL file `responses`, each joined to its problem: by id, else by the text, blanks squeezed.
 
-    A row has the response under `field`, and `id` or `problem`. What it is graded against is the bench's, always. If
-    it has them, `sample` (a number), `truncated` (true or false) and `failed` (why there is no response: ungraded) are
+    A row has the response under `field`, and `id` or `problem`. Its `answer`, if it has one, is what it is graded
+    against, in the place of the bench's (but for letters of its own shuffling, and tests). If it has them, `sample`
+    (a number), `truncated` (true or false) and `failed` (why there is no response: ungraded) are
     kept, as `--save-responses` writes them; rows without a number are further samples of their problem.
 
     Raises:
@@ -124,7 +125,10 @@ def _notes(answered: Sequence[Answered]) -> list[str]:
     own = sum(one.own for one in answered)
     if not own:
         return []
-    return [f"{own} rows have an `answer` that is not written as the bench's: not used, the bench's own gold counts"]
+    return [
+        f"{own} of {len(answered)} rows are graded against an `answer` of their own that is not the bench's: if it is "
+        "what a model answered, rename the field"
+    ]
 
 
 class _Problems:
@@ -179,7 +183,11 @@ def _id(row: Mapping[str, Any]) -> str | None:
 
 def _answered(bench: Bench, row: Mapping[str, Any], found: BenchRow, response: str, sample: int) -> Answered:
     item = bench.item(found, response)
-    truncated, failed, own = (row.get(name) for name in ("truncated", "failed", "answer"))
+    truncated, failed = row.get("truncated"), row.get("failed")
+    gold = "" if row.get("answer") is None else str(row["answer"]).strip()
+    own = bool(gold) and isinstance(item, GradeItem) and item.kind in ("math", "exact") and gold != item.gold.strip()
+    if own:
+        item = replace(item, gold=gold, aliases=())
     return Answered(
         found,
         sample,
@@ -188,5 +196,5 @@ def _answered(bench: Bench, row: Mapping[str, Any], found: BenchRow, response: s
         truncated if isinstance(truncated, bool) else None,
         # Only beside an empty response, as it is written here: elsewhere the word may mean anything.
         failed if isinstance(failed, str) and failed and not response else None,
-        own is not None and isinstance(item, GradeItem) and str(own).strip() != found.answer.strip(),
+        own,
     )

@@ -42,11 +42,11 @@ def test_rows_are_joined_by_id_then_by_text_and_keep_their_order(tmp_path):
     ]
     summary, samples = score(tmp_path, rows)
     assert [(s["id"], s["sample"], s["correct"]) for s in samples] == [
-        ("p3", 0, True), ("p0", 0, True), ("p3", 1, False), ("p1", 0, False),
+        ("p3", 0, True), ("p0", 0, True), ("p3", 1, False), ("p1", 0, True),
     ]  # fmt: skip
     assert samples[1]["input_id"] == "elsewhere-7" and "input_id" not in samples[0]
     assert summary["n_problems"] == 5 and summary["missing"] == 2 and summary["k"] == 2
-    assert summary["avg_at_k"] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert summary["avg_at_k"] == pytest.approx((0.5 + 1 + 1) / 3)
     assert summary["engine"] is None and "elsewhere" in summary["reasons"]["engine"]
 
 
@@ -89,15 +89,16 @@ def test_one_text_with_two_answers_needs_the_id(tmp_path):
     assert summary["avg_at_k"] == 1.0
 
 
-def test_the_benchs_own_gold_counts_always_and_a_rows_answer_is_said(tmp_path):
+def test_a_rows_own_answer_is_its_gold_and_said_where_it_is_another(tmp_path):
     rows = [
         {"id": "p0", "response": "\\boxed{12345}", "answer": "12345"},
         {"id": "p1", "response": "\\boxed{2}", "answer": "2"},
+        {"id": "p2", "response": "\\boxed{3}", "answer": " "},
     ]
     summary, samples = score(tmp_path, rows)
-    assert [sample["correct"] for sample in samples] == [False, True]
+    assert [sample["correct"] for sample in samples] == [True, True, True]
     (note,) = summary["notes"]
-    assert note.startswith("1 rows") and "not used" in note
+    assert note.startswith("1 of 3 rows are graded against an `answer` of their own")
 
 
 def test_sample_numbers_are_kept_and_the_others_filled_in(tmp_path):

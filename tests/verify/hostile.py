@@ -25,6 +25,12 @@ for fd in range(0, 64):
 
 FUNCTIONS: dict[str, tuple[str, set[str]]] = {
     "sys.exit before the tests": ("import sys\nsys.exit(0)", DEAD),
+    "exit before the tests": ("exit()\ndef f(x): return x * x + 7", DEAD),
+    "quit in the call": ("def f(x):\n    quit()", WRONG),
+    "a patched exit": (
+        "import builtins\nbuiltins.exit = builtins.quit = lambda *a: None\ndef f(x):\n    exit()\n    return 0",
+        WRONG,
+    ),
     "os._exit before the tests": ("import os\nos._exit(0)", DEAD),
     "os._exit in the call": ("import os\ndef f(x):\n    os._exit(0)", DEAD),
     "sys.exit in the call": ("import sys\ndef f(x):\n    sys.exit(0)", WRONG),
@@ -240,6 +246,11 @@ FUNCTIONS: dict[str, tuple[str, set[str]]] = {
 SCRIPTS: dict[str, tuple[str, set[str]]] = {
     "leaves before printing": ("import os\nos._exit(0)", {"wrong"}),
     "sys.exit(0)": ("import sys\nsys.exit(0)", {"wrong"}),
+    "exit() before printing": ("exit()\nprint(int(input()) ** 2 + 7)", {"wrong"}),
+    "writes the copy of its input": (
+        "import os\nos.chmod('/dev/stdin', 0o666)\nopen('/dev/stdin', 'w').write('x')\nprint(int(input()) ** 2 + 7)",
+        {"raised"},
+    ),
     "prints a verdict": ("print('PASSED')\nprint('{\"passed\": true}')", {"wrong"}),
     "forges on every descriptor": (FORGE, {"wrong"}),
     "prints without end": ("while True: print('x' * 10000)", {"output"}),

@@ -204,6 +204,44 @@ if __name__ == "__main__":
     assert grade_code("print(sum(map(int, input().split())))", long, LIMITS, sandbox).passed is True
 
 
+@pytest.mark.parametrize(
+    ("program", "passes"),
+    [
+        ("print(sum(map(int, open('/dev/stdin').read().split())))", True),
+        ("print(sum(map(int, open(0).read().split())))", True),
+        ("import os\nprint(sum(map(int, os.read(0, 100).split())))", True),
+        ("from pathlib import Path\nprint(sum(map(int, Path('/dev/stdin').read_text().split())))\nexit()", True),
+        ("a = input()\nprint(sum(map(int, open('/dev/stdin').readline().split())) + 5)\nquit(0)", True),
+        ("exit(0)\nprint(12)", False),
+        ("open('/dev/stdin', 'a').write('8')\nprint(12)", False),
+        ("import os\nos.remove('/dev/stdin')\nprint(12)", False),
+    ],
+)
+def test_input_and_leaving_are_as_everywhere(program: str, passes: bool, sandbox: Sandbox) -> None:
+    assert grade_code(program, StdinTests((("3 4\n5\n", "12\n"),)), LIMITS, sandbox).passed is passes
+
+
+def test_large_input_is_a_file_too(sandbox: Sandbox) -> None:
+    many = " ".join(map(str, range(1_000_000)))
+    tests = StdinTests(((many, str(sum(range(1_000_000)))),))
+    limits = Limits(cpu_seconds=5, wall_seconds=10, scratch_mib=1)
+    assert grade_code("print(sum(map(int, open('/dev/stdin').read().split())))", tests, limits, sandbox).passed is True
+
+
+def test_what_is_seen_of_the_host_is_told(sandbox: Sandbox) -> None:
+    """The words at the top of the package: of /etc the loader's cache, of a home only Python and the way to it."""
+    program = """
+import os, sys
+own = [os.path.dirname(os.__file__), sys.executable, "/sandbox", "/tmp", "/dev"]
+for top, folders, files in os.walk("/"):
+    folders[:] = [one for one in folders if os.path.join(top, one) not in own]
+    for file in files:
+        if ".so" not in file and os.path.join(top, file) not in (*own, "/etc/ld.so.cache"):
+            print(os.path.join(top, file))
+"""
+    assert grade_code(program, StdinTests((("", ""),)), LIMITS, sandbox).passed is True
+
+
 def test_the_time_for_all_tests_ends_too(any_sandbox: Sandbox) -> None:
     limits = Limits(cpu_seconds=5, wall_seconds=1.0, total_seconds=2.5)
     sleeping = "import time\ndef f(x): time.sleep(60)"
@@ -220,7 +258,7 @@ class Broken:
     def __init__(self, *argv: str) -> None:
         self.argv = argv
 
-    def launch(self, limits: Limits) -> Launch:
+    def launch(self, limits: Limits, stdin: int | None = None) -> Launch:
         return Launch(self.argv, (), None)
 
 

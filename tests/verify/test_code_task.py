@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import time
 import zlib
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sgpo_cli.verify.code.task import asserts_of, form_of, program_of, task_of
 from sgpo_cli.verify.grader import AnyGrader
 from sgpo_cli.verify.outcome import GradeItem
 from sgpo_cli.verify.programs import ProgramItem
+from tests.verify import code_shapes as shapes
 
 PROMPT = 'import math\n\n\ndef f(x):\n    """Square it."""\n'
 HUMANEVAL = {"problem": PROMPT, "test": "def check(c):\n    assert c(3) == 9", "entry_point": "f"}
@@ -60,6 +62,33 @@ def test_humaneval_takes_bodies_and_functions(grader: AnyGrader, response: str, 
     with grader:
         [grade] = grader.grade_many([ProgramItem(response, task)])
     assert grade.outcome == int(passes), grade
+
+
+@pytest.mark.parametrize(
+    ("row", "answers"),
+    [
+        (shapes.NEAR, shapes.FUNCTION),
+        (shapes.TWICE, shapes.ASSERTS),
+        (shapes.SUMS, shapes.SCRIPT),
+        (shapes.TIMES, shapes.METHOD),
+    ],
+    ids=["function", "asserts", "script", "method"],
+)
+def test_shapes_of_answers(grader: AnyGrader, row: dict[str, object], answers: shapes.Shapes) -> None:
+    task = task_of(row, "here")
+    with grader:
+        grades = grader.grade_many([ProgramItem(response, task) for response, _ in answers.values()])
+    found = dict(zip(answers, grades, strict=True))
+    misgraded = {name: found[name] for name, (_, right) in answers.items() if found[name].outcome != int(right)}
+    assert not misgraded
+
+
+def test_a_long_senseless_response_takes_no_time() -> None:
+    began = time.monotonic()
+    for text in ("```\n(\n", "```python\n", "from x y\n", "x = 1\ny y\n", ">>> x y\n", "```a```\n", "    x = (\n"):
+        for row in (HUMANEVAL, STDIN):
+            program_of(task_of(row, "here"), text * 2000)
+    assert time.monotonic() - began < 20
 
 
 def test_each_form_is_told_by_its_columns() -> None:

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sgpo_cli.verify.code import AssertTests, complete, extract_code, with_prelude
-from sgpo_cli.verify.code.benchmarks import mbpp_tests
+from sgpo_cli.verify.code.benchmarks import mbpp_tests, with_needed_prelude
 from sgpo_cli.verify.code.compare import same_output
 from sgpo_cli.verify.code.inside import wire
 from sgpo_cli.verify.code.interface import defined_by, interface_of, modules_of
 from sgpo_cli.verify.code.seccomp import filter_bytes
+from sgpo_cli.verify.code.syntax import unbound
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,13 @@ from sgpo_cli.verify.code.seccomp import filter_bytes
         ("42", None, None),
         ("", None, None),
         ("```python\n```", None, None),
-        ("```python {.numberLines}\r\nx = 1\r\n```", None, "x = 1\r\n"),
+        ("```python {.numberLines}\r\nx = 1\r\n```", None, "x = 1\n"),
+        ("```python\nprint(1)\n```\nThis prints:\n```\nYES\n```", None, "print(1)\n"),
+        ("```\nprint(1)\n```\nThis prints:\n```\nprint(2)\n```\n```text\nprint(3)\n```", None, "print(2)\n"),
+        ("```python\nprint(1)\n```\nIt ends\n```python\nwhile tr", None, "while tr"),
+        ("```\ndef f(): 1\n```\n```python\nf()\n```", "f", "def f(): 1\n"),
+        ("```\ndef f(): 1\n```\n```python\nf = int\n```", "f", "f = int\n"),
+        ("```python\nif f == 3: f()\nx.f = 1\n```\n```\nf: int = 1\n```", "f", "f: int = 1\n"),
     ],
 )
 def test_the_program_of_a_response(response: str, entry_point: str | None, expected: str | None) -> None:
@@ -56,6 +63,14 @@ def test_a_completion_and_a_whole_function_make_the_same_program() -> None:
         names: dict[str, Any] = {}
         exec(program, names)
         assert names["f"](3) == 3 and "math" in names
+
+
+def test_names_that_nothing_defines() -> None:
+    text = "import a.b as c, d.e\nfrom f import g\ndef h(i, *j, k=1, **l):\n    m: int = n\n"
+    text += "try: 1\nexcept E as o: print(o)\nfor p in q: (r := c + d + g + h(i, j, k, l, m, p))\nclass S(T): u = exit"
+    assert unbound(text) == {"n", "E", "q", "T"}
+    assert with_needed_prelude("print(exit)").count("import") == 1  # the recursion limit alone
+    assert "from typing import *" in with_needed_prelude("x: List[int] = []")
 
 
 def test_the_prelude_stays_behind_future_imports() -> None:

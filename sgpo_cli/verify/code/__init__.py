@@ -9,8 +9,10 @@ no harness to patch, no expected value to read, no `__eq__` of its own that is a
 
 **What the sandbox covers**, with bubblewrap or with the kernel's namespaces directly (`sandbox`, `inside/launch.py`):
 
-- files: an empty root, read-only; Python with its standard library and the shared libraries it needs, read-only; four
-  devices; a /tmp in memory of `scratch_mib`. No /etc, home, project, shell, /proc, /sys, site-packages. No environment.
+- files: an empty root, read-only; Python with its standard library and the shared libraries it needs, read-only, at
+  their own paths (in a home, where Python lives in one; the rest of that home is not there); four devices; a script's
+  input as /dev/stdin; a /tmp in memory of `scratch_mib`. Of /etc only ld.so.cache, which names the host's shared
+  libraries. No project, shell, /proc, /sys, site-packages. No environment.
 - other processes: a process namespace that ends, with all in it, when the program or the grader ends.
 - network: an empty network namespace, and `socket` is refused.
 - kernel surface (x86_64, aarch64): a filter refuses namespaces, mounts, tracing, BPF, io_uring, keys, memory that no

@@ -2,63 +2,87 @@
 
 Rules of `extract_code`:
 
-1. Thinking is skipped: only what follows the last `</think>` is looked at, when there is such a mark.
-2. The fenced blocks (``` or ~~~) that say they are Python, or say nothing, are the candidates. A block of another
-   language (output, bash, text) is not. Without a single such block every block is a candidate, whatever it says.
-3. The last candidate that defines `entry_point` wins; the last candidate when none does, or none was named.
-4. A fence that is opened and never closed (a truncated response) holds everything to the end.
-5. Without any fence the response itself is the program when it is Python, and None otherwise: prose is no program.
+1. Thinking is skipped: only what follows the last `</think>` is looked at, when there is such a mark. So is what
+   follows `[DONE]`, and `[PYTHON]` around a program.
+2. The fenced blocks are looked at in three ranks: those that say they are Python, those that say nothing, those that
+   say they are something else (output, bash, text).
+3. The last block that defines `entry_point` wins, of the best rank that has one.
+4. When none does, or none was named: the last block that can be a program, of the best rank that has one. A block that
+   shows output (`YES`, `42`) cannot; one that says it is Python and is cut off, or wrong, can. With none named, a block
+   that prints nothing is no program while another of its rank is one.
+5. Without any fence the response itself is the program when it is Python, or else the longest Python in it that
+   defines `entry_point` (none named: that prints). Prose is no program: None.
+
+In a block, `>>> ` of an interactive session is taken off when the block is no Python otherwise.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 import textwrap
 
-_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<told>[^\n`]*)$", re.MULTILINE)
-_PYTHON = {"", "python", "python3", "py", "py3", "python2", "ipython", "pycon", "sage", "code", "starter_code"}
+from sgpo_cli.verify.code.fences import PYTHON, UNTOLD, Block, blocks_of
+from sgpo_cli.verify.code.syntax import (
+    behind_futures,
+    defines,
+    is_program,
+    parsed,
+    programs_in,
+    without_doctests,
+)
+
 _THOUGHT = "</think>"
+_OVER = re.compile(r"^[ \t]*\[(?:DONE|/PYTHON)\][ \t]*$", re.MULTILINE)
+_BEGUN = re.compile(r"^[ \t]*\[(?:BEGIN|PYTHON)\][ \t]*$", re.MULTILINE)
+_PRINTS = re.compile(r"\bprint[ \t]*\(|\bwrite(?:lines)?[ \t]*\(")
+
+
+def answer_of(response: str) -> str:
+    """Where the program is looked for (rule 1), with line ends of one kind and without byte order marks."""
+    text = response.replace("\r\n", "\n").replace("\ufeff", "").rpartition(_THOUGHT)[2]
+    text = _OVER.split(text, maxsplit=1)[0]
+    return _BEGUN.split(text, maxsplit=1)[-1]
 
 
 def extract_code(response: str, entry_point: str | None = None) -> str | None:
     """The program of a response, or None when it has none. `entry_point`: the function or class it should define."""
-    text = response.rpartition(_THOUGHT)[2]
-    blocks = _blocks(text)
+    text = answer_of(response)
+    blocks = blocks_of(text)
     if not blocks:
-        bare = textwrap.dedent(text).strip("\n")
-        return bare if bare.strip() and _is_python(bare) else None
-    candidates = [code for language, code in blocks if language in _PYTHON] or [code for _, code in blocks]
-    candidates = [code for code in candidates if code.strip()]
-    if not candidates:
-        return None
-    defining = [code for code in candidates if entry_point and defines(code, entry_point)]
-    return (defining or candidates)[-1]
+        return _bare(text, entry_point)
+    ranks = [[without_doctests(block.code) for block in rank] for rank in _ranks(blocks)]
+    if entry_point:
+        for rank in ranks:
+            defining = [code for code in rank if defines(code, entry_point)]
+            if defining:
+                return defining[-1]
+    for at, rank in enumerate(ranks):
+        able = [code for code in rank if is_program(code) or (at == 0 and parsed(code) is None)]
+        printing = [code for code in able if _PRINTS.search(code) or parsed(code) is None]
+        if able:
+            return (able if entry_point else printing or able)[-1]
+    return next((rank[-1] for rank in ranks if rank), None)
 
 
-def _blocks(text: str) -> list[tuple[str, str]]:
-    """(language, content) of each fenced block, indentation of the fence taken off."""
-    found, opened = [], None
-    for mark in _FENCE.finditer(text):
-        if opened is None:
-            opened = mark
-        elif mark["fence"].startswith(opened["fence"]) and not mark["told"].strip():
-            found.append(_block(opened, text[opened.end() : mark.start()]))
-            opened = None
-    if opened is not None:
-        found.append(_block(opened, text[opened.end() :]))
-    return found
+def _ranks(blocks: list[Block]) -> list[list[Block]]:
+    filled = [block for block in blocks if block.code.strip()]
+    python = [block for block in filled if block.language in PYTHON]
+    untold = [block for block in filled if block.language in UNTOLD]
+    return [python, untold, [block for block in filled if block.language not in PYTHON | UNTOLD]]
 
 
-def _block(opened: re.Match[str], content: str) -> tuple[str, str]:
-    language = (opened["told"].split() or [""])[0].strip("{}.").lower()
-    return language, textwrap.dedent(content.removeprefix("\n"))
+def _bare(text: str, entry_point: str | None) -> str | None:
+    """A program without any fence."""
+    for whole in (textwrap.dedent(text).strip("\n"), text.strip()):
+        if is_program(whole):
+            return whole
+    plain = without_doctests(textwrap.dedent(text))
+    able = [code for code in programs_in(plain) if _is_asked_for(code, entry_point)]
+    return max(able, key=len, default=None)
 
 
-def defines(code: str, name: str) -> bool:
-    """Whether `code` defines a function or class `name` (of "Solution.f": `Solution`), even when it is cut off."""
-    first = re.escape(name.partition(".")[0])
-    return re.search(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{first}\b", code, re.MULTILINE) is not None
+def _is_asked_for(code: str, entry_point: str | None) -> bool:
+    return defines(code, entry_point) if entry_point else _PRINTS.search(code) is not None and is_program(code)
 
 
 def complete(prompt: str, code: str, entry_point: str) -> str:
@@ -66,14 +90,5 @@ def complete(prompt: str, code: str, entry_point: str) -> str:
     the function in the prompt (imports, helpers) and then `code`."""
     if not defines(code, entry_point):
         return prompt + code
-    start = re.search(rf"^def[ \t]+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
-    return (prompt[: start.start()] if start else "") + "\n" + code
-
-
-def _is_python(text: str) -> bool:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    # "Yes" and "42" parse; a program does something.
-    return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body)
+    start = re.search(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
+    return behind_futures((prompt[: start.start()] if start else "") + "\n", code)

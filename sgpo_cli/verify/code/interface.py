@@ -12,10 +12,11 @@ import sys
 from sgpo_cli.verify.code.outcome import AssertTests
 
 
-def defined_by(reference: str) -> frozenset[str]:
-    """The functions, classes and variables that a reference solution defines at its top level."""
+def defined_by(reference: str | ast.Module) -> frozenset[str]:
+    """The functions, classes and variables that a reference solution, or its tree, defines at its top level. Raises
+    SyntaxError."""
     found: set[str] = set()
-    for node in ast.parse(reference).body:
+    for node in (ast.parse(reference) if isinstance(reference, str) else reference).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):

@@ -1,7 +1,8 @@
 """What a sandbox sees of the host: one Python with its standard library and the shared libraries it needs, read-only.
 
-Everything keeps its path, so that Python finds itself; site-packages is hidden. Nothing else of the host is there:
-no /etc, no home, no shell, no /proc.
+Everything keeps its path, so that Python finds itself, also where that path lies in a home; site-packages is hidden.
+Nothing else of the host is there: of /etc only the loader's cache (the names of the host's shared libraries), of a home
+only the folders above Python, empty otherwise, no shell, no /proc.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 ABOVE_INSIDE = "/sandbox"
+STDIN = "/dev/stdin"  # a copy of a script's input: the host's is a link into /proc, which is not there
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 ENVIRONMENT = {"HOME": "/tmp", "PATH": "/nowhere", "PYTHONHASHSEED": "0"}
 # No site, no user site, no current folder, no byte code written. PYTHON* variables come from us only.

@@ -13,14 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sgpo_cli.verify.code.inside import wire
 from sgpo_cli.verify.code.layout import ENVIRONMENT, layout
 from sgpo_cli.verify.code.outcome import FailureKind, Limits
-from sgpo_cli.verify.code.sandbox import Sandbox
+from sgpo_cli.verify.code.sandbox import Launch, Sandbox
 from sgpo_cli.verify.code.usage import Usage, tree_usage
 
 _FIRST_LOOK, _LOOK_EVERY = 0.1, 0.03
@@ -77,27 +77,14 @@ class Running:
         self._written = 0
         self._next_look = time.monotonic() + _FIRST_LOOK
         mine, theirs = socket.socketpair()
-        launch = sandbox.launch(limits)
         try:
-            inherited = [theirs.fileno(), link.fileno() if link else -1]
-            with _readable(stdin) as source:
-                self._process = subprocess.Popen(
-                    [*launch.argv, *map(str, inherited)],
-                    stdin=source,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env=layout().environment,
-                    cwd="/",
-                    start_new_session=True,
-                    pass_fds=[fd for fd in (*inherited, *launch.descriptors) if fd >= 0],
-                )
+            with theirs, _readable(stdin) as source:
+                inherited = [theirs.fileno(), link.fileno() if link else -1]
+                launch = sandbox.launch(limits, None if stdin is None else source)
+                self._process = _start(launch, source, inherited)
         except OSError:
             mine.close()
             raise
-        finally:
-            theirs.close()
-            for fd in launch.descriptors:
-                os.close(fd)
         self._control = mine
         self._ending = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
         self._open_streams()
@@ -228,6 +215,24 @@ class Running:
         return lines[-1][-300:] if lines else f"exit status {self.status}"
 
 
+def _start(launch: Launch, source: int, inherited: list[int]) -> subprocess.Popen[bytes]:
+    """`inherited`: the descriptors whose numbers are told at the end of argv (-1: none)."""
+    try:
+        return subprocess.Popen(
+            [*launch.argv, *map(str, inherited)],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=layout().environment,
+            cwd="/",
+            start_new_session=True,
+            pass_fds=[fd for fd in (*inherited, *launch.descriptors) if fd >= 0],
+        )
+    finally:
+        for fd in launch.descriptors:
+            os.close(fd)
+
+
 def rlimits(limits: Limits, tests: int) -> dict[str, int]:
     """For setrlimit, by name. The processor time is a backstop: `look` is exact and counts all processes."""
     seconds = min(limits.cpu_seconds * tests, limits.total_seconds)
@@ -261,8 +266,8 @@ def wait(running: Sequence[Running], seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _readable(text: str | None) -> Any:
-    """A file with `text` at its beginning, sealed where the kernel can, or nothing to read at all."""
+def _readable(text: str | None) -> Iterator[int]:
+    """The descriptor of a file with `text` at its beginning, sealed where the kernel can, or nothing to read at all."""
     if text is None:
         yield subprocess.DEVNULL
         return
@@ -270,7 +275,7 @@ def _readable(text: str | None) -> Any:
         with tempfile.TemporaryFile() as file:
             file.write(text.encode(errors="replace"))
             file.seek(0)
-            yield file
+            yield file.fileno()
         return
     import fcntl
 

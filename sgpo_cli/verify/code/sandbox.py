@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sgpo_cli.verify.code.layout import ABOVE_INSIDE, BOOT, BOOT_LAUNCH, DEVICES, FLAGS, INSIDE, layout
+from sgpo_cli.verify.code.layout import ABOVE_INSIDE, BOOT, BOOT_LAUNCH, DEVICES, FLAGS, INSIDE, STDIN, layout
 from sgpo_cli.verify.code.outcome import Limits
 from sgpo_cli.verify.code.seccomp import filter_bytes
 
@@ -34,7 +34,9 @@ class Sandbox(Protocol):
 
     name: str
 
-    def launch(self, limits: Limits) -> Launch: ...
+    def launch(self, limits: Limits, stdin: int | None = None) -> Launch:
+        """`stdin`: the file (its descriptor) that the process gets as its standard input, for /dev/stdin inside."""
+        ...
 
 
 class Bubblewrap:
@@ -44,7 +46,7 @@ class Bubblewrap:
         self.privileged = privileged
         self.name = "bubblewrap"
 
-    def launch(self, limits: Limits) -> Launch:
+    def launch(self, limits: Limits, stdin: int | None = None) -> Launch:
         argv = [shutil.which("bwrap") or "bwrap", *_BWRAP]
         argv += (
             ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -62,15 +64,17 @@ class Bubblewrap:
             argv += ["--dev-bind", device, device]
         for folder in plan.hidden:
             argv += ["--tmpfs", folder, "--remount-ro", folder]
+        descriptors: list[int] = []
+        if stdin is not None:
+            descriptors.append(os.open(f"/proc/self/fd/{stdin}", os.O_RDONLY))  # with a place of its own in the file
+            argv += ["--perms", "0444", "--file", str(descriptors[-1]), STDIN]
         argv += ["--remount-ro", "/", "--chdir", "/tmp"]
-        descriptors: tuple[int, ...] = ()
         code = filter_bytes()
         if code is not None:
-            descriptors = (_in_memory(code),)
-            argv += ["--seccomp", str(descriptors[0])]
-        return Launch(
-            (*argv, plan.python, *FLAGS, "-c", BOOT, ABOVE_INSIDE), descriptors, free_uid() if self.privileged else None
-        )
+            descriptors.append(_in_memory(code))
+            argv += ["--seccomp", str(descriptors[-1])]
+        argv += [plan.python, *FLAGS, "-c", BOOT, ABOVE_INSIDE]
+        return Launch(tuple(argv), tuple(descriptors), free_uid() if self.privileged else None)
 
 
 _BWRAP = (
@@ -86,12 +90,13 @@ class Namespaces:
         self.privileged = privileged
         self.name = "namespaces"
 
-    def launch(self, limits: Limits) -> Launch:
+    def launch(self, limits: Limits, stdin: int | None = None) -> Launch:
         plan, code = layout(), filter_bytes()
         told = {
             "binds": plan.shown,
             "hidden": plan.hidden,
             "devices": DEVICES,
+            "stdin": None if stdin is None else STDIN,
             "scratch_bytes": limits.scratch_mib << 20,
             "user": not self.privileged,
             "parent": os.getpid(),
@@ -106,7 +111,7 @@ class Unconfined:
 
     name = "none"
 
-    def launch(self, limits: Limits) -> Launch:
+    def launch(self, limits: Limits, stdin: int | None = None) -> Launch:
         return Launch((layout().python, *FLAGS, "-c", BOOT, str(INSIDE.parent)), (), None)
 
 

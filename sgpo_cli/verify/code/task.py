@@ -4,7 +4,8 @@
   (behind what the prompt has before the function); any other text is the function's body, up to where a base model
   goes on with something else.
 - `mbpp`: the program defines what the asserts call.
-- `livecodebench`: a class `Solution` where there is starter code, else a program that reads and prints.
+- `livecodebench`: a class `Solution` where there is starter code, else a program that reads and prints; both with the
+  imports and the recursion limit that LiveCodeBench's own grader gives them.
 - `openr1`: a program that reads and prints.
 """
 
@@ -22,11 +23,14 @@ from sgpo_cli.verify.code.benchmarks import (
     livecodebench_tests,
     mbpp_tests,
     openr1_tests,
+    with_needed_prelude,
     with_prelude,
 )
-from sgpo_cli.verify.code.extract import complete, defines, extract_code
+from sgpo_cli.verify.code.extract import answer_of, complete, extract_code
+from sgpo_cli.verify.code.fences import blocks_of
 from sgpo_cli.verify.code.interface import interface_of
 from sgpo_cli.verify.code.outcome import AssertTests, CallTests, CodeTests, FunctionTests
+from sgpo_cli.verify.code.syntax import defines, is_body
 
 Form = Literal["humaneval", "mbpp", "livecodebench", "openr1"]
 COLUMNS: dict[Form, tuple[str, ...]] = {
@@ -88,26 +92,45 @@ def task_of(row: Mapping[str, Any], where: str, form: Form | None = None) -> Cod
 
 def program_of(task: CodeTask, response: str) -> str | None:
     """The program of a response; None when it has none."""
-    code = extract_code(response, task.entry_point)
     if isinstance(task.tests, FunctionTests):
-        assert task.entry_point is not None
-        if code is None or (code in response and not defines(code, task.entry_point) and "```" not in response):
-            code = _body(response)
-        elif not defines(code, task.entry_point):
-            code = _indented(code)
-        return complete(task.prompt, code, task.entry_point) if code.strip() else None
-    if code is None:
-        return None
-    return with_prelude(code) if isinstance(task.tests, CallTests) else code
+        return _function(task, response)
+    code = extract_code(response, task.entry_point)
+    if code is None or task.form != "livecodebench":
+        return code
+    return with_prelude(code) if isinstance(task.tests, CallTests) else with_needed_prelude(code)
 
 
-def _body(completion: str) -> str:
-    """A function's body at the start of a completion, up to the first line that is not indented."""
-    text = completion.rpartition("</think>")[2]
-    if not text.strip() or text.lstrip("\n")[:1] not in (" ", "\t"):
-        return ""
-    at = len(text) - len(text.lstrip("\n"))
-    end = _GOES_ON.search(text, at)
+def _function(task: CodeTask, response: str) -> str | None:
+    """The prompt's function with the body that the response is, or holds; or the response's own function."""
+    assert task.entry_point is not None
+    text = answer_of(response)
+    code, fenced = extract_code(response, task.entry_point), bool(blocks_of(text))
+    defined = code is not None and defines(code, task.entry_point)
+    body = _body(text)
+    if body is not None and not (defined and fenced):  # a base model goes on with more functions, with prose, with both
+        return task.prompt + body
+    if code is not None and defined:
+        return complete(task.prompt, code, task.entry_point)
+    if code is not None and code.strip() and (fenced or is_body(code)):
+        return task.prompt + _indented(code)
+    cut = _until_outdented(text)
+    return task.prompt + cut if cut[:1] in (" ", "\t") and cut.strip() else None
+
+
+def _body(text: str) -> str | None:
+    """A function's body, with what it returns, at the start of a completion; None where there is none. The first line
+    may have lost its indentation, or some of it."""
+    for completion in (text, f"    {text.lstrip()}"):
+        body = _until_outdented(completion)
+        if is_body(body):
+            return _indented(body)
+    return None
+
+
+def _until_outdented(text: str) -> str:
+    """A completion up to the first line that is not indented."""
+    text = text.lstrip("\n")
+    end = _GOES_ON.search(text)
     return text[: end.start()] if end else text
 
 

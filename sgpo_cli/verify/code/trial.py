@@ -32,7 +32,7 @@ if os.getuid() == 0 or os.geteuid() == 0:
     found.append("is root")
 if set(os.environ) - {{"HOME", "PATH", "PYTHONHASHSEED", "LC_CTYPE"}}:
     found.append("has an environment")
-for path, how in (("/dev/null", "r+b"), ("/dev/urandom", "rb"), ("/tmp/x", "wb")):
+for path, how in (("/dev/null", "r+b"), ("/dev/urandom", "rb"), ("/dev/stdin", "rb"), ("/tmp/x", "wb")):
     try:
         open(path, how, buffering=0).close()
     except OSError as problem:

@@ -4,8 +4,9 @@ Runs on the host for an instant: new mount, process, network, IPC, name (and use
 plan's binds in it, then a first process that does nothing but wait, and as its child, with no rights left and the
 filter of system calls in force, the same start as everywhere. Killing this process kills them all.
 
-PLAN is JSON: {binds: [[source, target]], hidden: [folder], devices: [file], scratch_bytes, user (a user namespace is
-needed), parent (the process that must live), filter (hex, or null)}. A step that fails ends it with the step's name
+PLAN is JSON: {binds: [[source, target]], hidden: [folder], devices: [file], stdin (where a copy of the standard input
+goes, or null), scratch_bytes, user (a user namespace is needed), parent (the process that must live), filter (hex, or
+null)}. A step that fails ends it with the step's name
 on stderr, before anything of the program is read.
 """
 
@@ -79,7 +80,8 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
 def build_root(plan: dict[str, Any]) -> None:
     """An empty root in memory, read-only at the end, with the binds, four devices and a small /tmp."""
     mount("none", "/", None, REC | PRIVATE)
-    mount("tmpfs", "/tmp", "tmpfs", NOSUID | NODEV, "mode=755,size=1m")
+    copied = os.fstat(0).st_size if plan["stdin"] else 0
+    mount("tmpfs", "/tmp", "tmpfs", NOSUID | NODEV, f"mode=755,size={(1 << 20) + copied}")
     os.mkdir("/tmp/host")  # noqa: PTH102
     os.chdir("/tmp")
     check(libc.syscall(PIVOT_ROOT[os.uname().machine], b"/tmp", b"/tmp/host"), "pivot_root")
@@ -91,6 +93,8 @@ def build_root(plan: dict[str, Any]) -> None:
     for device in plan["devices"]:
         make_file(device)
         mount(f"/host{device}", device, None, BIND)
+    if plan["stdin"]:
+        copy_input(plan["stdin"])
     for folder in plan["hidden"]:
         mount("tmpfs", folder, "tmpfs", RDONLY | NOSUID | NODEV, "mode=755,size=4k")
     check(libc.umount2(b"/host", DETACH), "umount")
@@ -109,6 +113,15 @@ def show(source: str, target: str) -> None:
     had = os.statvfs(target).f_flag
     kept = sum(flag for seen, flag in LOCKED if had & seen)
     mount("none", target, None, REMOUNT | BIND | RDONLY | kept | NOSUID | NODEV)
+
+
+def copy_input(path: str) -> None:
+    """The standard input, a file, as a file of its own; what is read of it next stays its beginning."""
+    make_file(path)
+    fd, done = os.open(path, os.O_WRONLY), 0
+    while sent := os.sendfile(fd, 0, done, 1 << 20):
+        done += sent
+    os.close(fd)
 
 
 def make_file(path: str) -> None:

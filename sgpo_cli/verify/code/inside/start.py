@@ -31,6 +31,7 @@ def main(control: int, link: int, lock: Callable[[], None] | None = None) -> Non
     os.environ.clear()
     os.environ.update(task["environment"])
     run = _choose(task, control, link)
+    give_exit()
     # Not this folder any more: a program that imports `inside` means a module of its own, and does not find one.
     sys.path[:] = [entry for entry in sys.path if entry != HERE]
     wire.send(control, {"ready": True})
@@ -64,6 +65,15 @@ def limit(limits: dict[str, int]) -> None:
         _, hard = resource.getrlimit(kind)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (most, most))
+
+
+def give_exit() -> None:
+    """`exit` and `quit`, which programs take for Python's own: the site module gives them, and is not loaded here."""
+    import builtins
+    from _sitebuiltins import Quitter
+
+    for name in ("exit", "quit"):
+        setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
 
 
 def run_script(source: str) -> None:
