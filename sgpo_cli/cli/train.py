@@ -36,7 +36,7 @@ def train(
     from sgpo_cli.pipeline.machines import place_of
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
-    from sgpo_cli.pipeline.preflight import check_engine, check_local_data
+    from sgpo_cli.pipeline.preflight import check_engine, check_local_data, check_targets
     from sgpo_cli.pipeline.run import run_plan
     from sgpo_cli.recipe.load import load_recipe
     from sgpo_cli.runs import stops
@@ -60,6 +60,7 @@ def train(
             screen.say(f"  {change}")
         until, restart = "train", True
     check_engine(loaded.recipe)
+    check_targets(loaded.recipe)
     check_keys(loaded.recipe)
     check_local_data(loaded.recipe)
     plan = compile_recipe(loaded)
