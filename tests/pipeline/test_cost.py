@@ -156,9 +156,7 @@ def test_what_does_not_fit_is_told_with_the_least_that_would() -> None:
     assert told.fix == "it would fit with: launch.engine=accelerate launch.strategy=zero2"
     [told] = too_large(recipe("launch.device=rtx4090-24gb"), TRAINED)
     first, second = str(told.fix).splitlines()
-    assert first == (
-        "it would fit with: launch.engine=accelerate launch.strategy=fsdp2 data.heldout=0 launch.nodes=4"
-    )
+    assert first == ("it would fit with: launch.engine=accelerate launch.strategy=fsdp2 data.heldout=0 launch.nodes=4")
     assert second == "or, training adapters, with: model.lora.rank=16"
 
 
