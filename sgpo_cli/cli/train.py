@@ -44,6 +44,7 @@ def train(
     screen = Screen.open(as_json=as_json)
     loaded = load_recipe(recipe, overrides or [])
     show_mistakes(loaded.warnings, screen.err)
+    check_targets(loaded.recipe)
     if smoke:
         from sgpo_cli.pipeline.smoke import shrink
 
@@ -60,7 +61,6 @@ def train(
             screen.say(f"  {change}")
         until, restart = "train", True
     check_engine(loaded.recipe)
-    check_targets(loaded.recipe)
     check_keys(loaded.recipe)
     check_local_data(loaded.recipe)
     plan = compile_recipe(loaded)
