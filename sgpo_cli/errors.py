@@ -14,6 +14,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 
+def placed(what: str, where: str | None) -> str | None:
+    """The place that stands before a message; None where there is none, or the message begins with it."""
+    begins = where is not None and what.startswith(where) and not what[len(where) :][:1].isalnum()
+    return None if begins else where
+
+
 class SgpoError(Exception):
     """What is wrong, where (file:line), and what to type."""
 
@@ -26,7 +32,8 @@ class SgpoError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
+        where = placed(self.what, self.where)
+        place = f"{where}: " if where else ""
         advice = f"\n  {self.fix}" if self.fix else ""
         return f"{place}{self.what}{advice}"
 

@@ -36,7 +36,7 @@ def train(
     from sgpo_cli.pipeline.machines import place_of
     from sgpo_cli.pipeline.plan import as_json as plan_json
     from sgpo_cli.pipeline.plan import compile_recipe
-    from sgpo_cli.pipeline.preflight import check_engine, check_local_data
+    from sgpo_cli.pipeline.preflight import check_engine, check_local_data, check_targets
     from sgpo_cli.pipeline.run import run_plan
     from sgpo_cli.recipe.load import load_recipe
     from sgpo_cli.runs import stops
@@ -44,6 +44,7 @@ def train(
     screen = Screen.open(as_json=as_json)
     loaded = load_recipe(recipe, overrides or [])
     show_mistakes(loaded.warnings, screen.err)
+    check_targets(loaded.recipe)
     if smoke:
         from sgpo_cli.pipeline.smoke import shrink
 

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 from rich.theme import Theme
 
-from sgpo_cli.errors import Interrupted, Mistake, RecipeError, SgpoError
+from sgpo_cli.errors import Interrupted, Mistake, RecipeError, SgpoError, placed
 from sgpo_cli.runs.files import to_json
 
 THEME = Theme(
@@ -101,8 +101,8 @@ def _describe(error: SgpoError) -> RenderableType:
 def _finding(mistake: Mistake, label: str, style: str) -> Text:
     """`label where: what`, with the advice on a line of its own, indented."""
     text = Text(label, style=style)
-    if mistake.where:
-        text.append(f"{mistake.where}: ", style="path")
+    if where := placed(mistake.what, mistake.where):
+        text.append(f"{where}: ", style="path")
     text.append(mistake.what, style="default")
     if mistake.fix:
         indent = "    " if label.isspace() else "  "

@@ -84,7 +84,11 @@ def judging_notes(estimates: Sequence[Mapping[str, Any]]) -> list[Text]:
     if all(costs):
         line += f", {sum(cost['amount'] for cost in costs):.2f} {costs[0]['currency']}"
     said = "every group all-negative, every answer at its longest; retries and repair questions come on top"
-    return [Text(line, style="title"), Text(said, style="quiet")]
+    lines = [Text(line, style="title"), Text(said, style="quiet")]
+    if unpriced := dict.fromkeys(name for one in asked for name in one.get("judge_unpriced") or ()):
+        its = "its card" if len(unpriced) == 1 else "their cards"
+        lines.append(Text(f"{', '.join(unpriced)} may be billed: with price: in {its} this would be a cost"))
+    return lines
 
 
 def total_usage(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from sgpo_cli.display.guidance import guided_plan
 from sgpo_cli.display.judging import judging_notes
 from sgpo_cli.display.special import special_tokens
 from sgpo_cli.display.tables import new_table
+from sgpo_cli.errors import placed
 
 _SMALL = 0.05
 """GiB below which a part of the memory is not named."""
@@ -46,7 +47,11 @@ def _estimate_notes(stages: Sequence[Mapping[str, Any]]) -> list[Text]:
     waiting = [stage for stage in stages if stage["status"] != "skip"]
     estimates = [stage.get("estimate") or {} for stage in waiting]
     known = [estimate["seconds"] for estimate in estimates if estimate.get("seconds")]
-    lines = []
+    lines = [
+        Text(f"{stage['name']}: {words.number(steps['left'])} of {words.plural(steps['of'], 'step')} left")
+        for stage, estimate in zip(waiting, estimates, strict=True)
+        if (steps := estimate.get("steps"))
+    ]
     if known and len(known) == len(estimates):
         lines.append(Text(f"in all {words.span([sum(bound) for bound in zip(*known, strict=True)])}", style="title"))
     lines += _memory(waiting) + _sizes(estimates) + judging_notes(estimates)
@@ -109,8 +114,10 @@ def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[Text]:
     lines = []
     for warning in warnings:
         text = Text("warning: ", style="note")
-        if warning.get("where"):
-            text.append(f"{warning['where']}: ", style="path")
+        if where := placed(str(warning["what"]), warning.get("where")):
+            text.append(f"{where}: ", style="path")
         text.append(str(warning["what"]), style="default")
-        lines.append(text.append(f"\n  {warning['fix']}", style="default") if warning.get("fix") else text)
+        for line in str(warning.get("fix") or "").splitlines():
+            text.append(f"\n  {line}", style="default")
+        lines.append(text)
     return lines

@@ -75,6 +75,19 @@ KNOWN = {
 }
 _SUFFIXES = ("-Instruct", "-Base", "")
 
+_NAMED_LINEARS = {"llama", "mistral", "qwen2", "qwen3"}
+"""Families whose decoder layers have the seven linear layers of a llama, under its names."""
+
+# Positions of the same models, from the same files: the first beginning of a name that fits.
+_POSITIONS = (
+    ("Qwen2.5-Math", 4096),
+    ("DeepSeek-R1-Distill", 131072),
+    ("Qwen2.5-0.5B", 32768),
+    ("Qwen2.5-3B", 32768),
+    ("Qwen2.5", 131072),
+    ("Qwen3", 40960),
+)
+
 
 def shape_of(model: Model, *, vocab: int = 261) -> Shape | None:
     """The shape of a recipe's model; one from scratch has `vocab` tokens (261: bytes).
@@ -86,11 +99,52 @@ def shape_of(model: Model, *, vocab: int = 261) -> Shape | None:
     config = _config_file(model.path)
     if config is not None:
         return _from_config(config)
-    name = model.path.rsplit("/", 1)[-1]
-    for suffix in _SUFFIXES:
-        if name.endswith(suffix) and name.removesuffix(suffix) in KNOWN:
-            return KNOWN[name.removesuffix(suffix)]
-    return None
+    known = _known_name(model.path)
+    return KNOWN[known] if known is not None else None
+
+
+def _known_name(path: str) -> str | None:
+    """The name in the table, without what tells a base model from a chat model."""
+    name = path.rsplit("/", 1)[-1]
+    bare = (name.removesuffix(suffix) for suffix in _SUFFIXES if name.endswith(suffix))
+    return next((found for found in bare if found in KNOWN), None)
+
+
+def positions_of(model: Model) -> int | None:
+    """The longest sequence that the model was made for; None when its config is neither local, cached nor known."""
+    if model.path is None:
+        return (model.scratch or Scratch()).context
+    config = _config_file(model.path)
+    if config is not None:
+        text = config.get("text_config")
+        found = (text if isinstance(text, dict) else config).get("max_position_embeddings")
+        return found if isinstance(found, int) else None
+    known = _known_name(model.path)
+    if known is None:
+        return None
+    # Instruct models of Qwen2.5 and base models of Qwen3 have these, whatever their size.
+    if not known.startswith(("Qwen2.5-Math", "DeepSeek")) and model.path.endswith(("-Instruct", "-Base")):
+        return 32768
+    return next(most for begins, most in _POSITIONS if known.startswith(begins))
+
+
+def linear_names(shape: Shape) -> list[str] | None:
+    """The names of a decoder layer's linear layers; None for a family whose names are not known here."""
+    return [name for name, _, _ in linears(shape)] if shape.family in _NAMED_LINEARS else None
+
+
+def linears(shape: Shape) -> list[tuple[str, int, int]]:
+    """The linear layers of one decoder layer: name, inputs, outputs."""
+    query, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    return [
+        ("q_proj", shape.hidden, query),
+        ("k_proj", shape.hidden, kv),
+        ("v_proj", shape.hidden, kv),
+        ("o_proj", query, shape.hidden),
+        ("gate_proj", shape.hidden, shape.intermediate),
+        ("up_proj", shape.hidden, shape.intermediate),
+        ("down_proj", shape.intermediate, shape.hidden),
+    ]
 
 
 def _scratch(scratch: Scratch, vocab: int) -> Shape:

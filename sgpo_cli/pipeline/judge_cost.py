@@ -59,7 +59,8 @@ def label_calls(recipe: Recipe, kind: str) -> int:
 
 def judge_cost(recipe: Recipe, kind: str, *, problem_tokens: int) -> dict[str, Any]:
     """`judge_calls`, of which `judge_measuring` measure the judge (`rescue.trust`) where that is done, and for judges
-    behind a server `judge_tokens {input, output}` and `judge_cost {amount, currency}`.
+    behind a server `judge_tokens {input, output}`, `judge_cost {amount, currency}`, and under `judge_unpriced` the
+    models that ask for a key, so that somebody may send a bill, and whose card has no price.
 
     Upper bounds but for retries and repair questions: every response and every answer at its longest, nothing cached.
     """
@@ -82,7 +83,14 @@ def judge_cost(recipe: Recipe, kind: str, *, problem_tokens: int) -> dict[str, A
     priced = all(card.price is not None for card in cards) and len(amounts) == 1
     cost = {"amount": round(next(iter(amounts.values())), 2), "currency": next(iter(amounts))} if priced else None
     calls = sum(count for count, _ in asked)
-    return {"judge_calls": calls, **told, "judge_tokens": tokens, "judge_cost": cost}
+    unpriced = list(dict.fromkeys(card.model for card in cards if card.key_env is not None and card.price is None))
+    return {
+        "judge_calls": calls,
+        **told,
+        "judge_tokens": tokens,
+        "judge_cost": cost,
+        **({"judge_unpriced": unpriced} if unpriced else {}),
+    }
 
 
 def _input_tokens(card: LanguageModelCard, recipe: Recipe, problem_tokens: int) -> int:

@@ -5,28 +5,15 @@ A prompt has no more tokens than bytes, so only rows that are long in bytes are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from sgpo_cli.data.rows import Lengths, Row
 from sgpo_cli.pipeline.architecture import cached_file
 from sgpo_cli.pipeline.preview import asked
-from sgpo_cli.recipe.schema import Recipe, Scratch
+from sgpo_cli.recipe.schema import Recipe
 
 _SPECIAL = 2
 """Tokens that a tokenizer may put around a text."""
-
-
-def context_of(recipe: Recipe) -> int | None:
-    """The model's positions; None when its config is not on this machine."""
-    model = recipe.model
-    if model.path is None:
-        return (model.scratch or Scratch()).context
-    file = cached_file(model.path, "config.json")
-    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
-    found = (config.get("text_config") or config).get("max_position_embeddings")
-    return found if isinstance(found, int) else None
 
 
 def prompt_lengths(recipe: Recipe, exact_from: int) -> Lengths | None:

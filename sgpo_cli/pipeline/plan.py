@@ -293,7 +293,7 @@ class _Compiler:
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """plan.json; the contract is in docs (files)."""
-    from sgpo_cli.pipeline.cost.estimate import estimate
+    from sgpo_cli.pipeline.progress import estimate_left
 
     stages = [
         {
@@ -304,7 +304,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "shared": stage.shared,
             "inputs": stage.inputs,
             "outputs": stage.outputs,
-            "estimate": estimate(plan.recipe, stage.kind),
+            "estimate": estimate_left(plan.recipe, stage),
         }
         for stage in plan.stages
     ]

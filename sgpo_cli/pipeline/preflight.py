@@ -10,11 +10,11 @@ from sgpo_cli.data.rows import Row
 from sgpo_cli.errors import Mistake, UserError
 from sgpo_cli.judging.split import split_spans
 from sgpo_cli.methods.guidance.cut import Cut
-from sgpo_cli.pipeline.architecture import on_accelerator
+from sgpo_cli.pipeline.architecture import linear_names, on_accelerator, positions_of, shape_of
 from sgpo_cli.pipeline.labelled_files import check_labelled_files
 from sgpo_cli.recipe.guidance import Guided
 from sgpo_cli.recipe.rules.generation import SERVE, VLLM_FIX, missing_engine
-from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
+from sgpo_cli.recipe.rules.launch import deepspeed_fix, missing_deepspeed
 from sgpo_cli.recipe.rules.model import missing_for_adapters
 from sgpo_cli.recipe.rules.outside import missing_trackers
 from sgpo_cli.recipe.schema import Recipe
@@ -39,24 +39,55 @@ _NAMED = 3
 
 def check_engine(recipe: Recipe) -> None:
     """`UserError` when what is to generate, to shard, to adapt or to be told of the run is not installed."""
-    for at, what, fix in missing_trackers(recipe.track):
-        raise UserError(what, where=at, fix=fix)
+    for _, what, fix in missing_trackers(recipe.track):
+        raise UserError(what, where="track", fix=fix)
     lora = recipe.model.lora
     for at, what, fix in missing_for_adapters(lora) if lora is not None else []:
         raise UserError(what, where=at, fix=fix)
-    if lora is not None and lora.quantize is not None and not on_accelerator():
-        what = f"model.lora.quantize: {lora.quantize} needs an accelerator, and there is none here"
-        raise UserError(what, where="model.lora.quantize", fix="run it on a GPU, or write model.lora.quantize=null")
-    if recipe.launch.strategy != "ddp" and not on_accelerator():
-        what = f"launch.strategy: {recipe.launch.strategy} shards over accelerators, and there is none here"
-        fix = "write launch.strategy=ddp: accelerate would do that in silence"
-        raise UserError(what, where="launch.strategy", fix=fix)
+    for one in needs_accelerator(recipe):
+        raise UserError(one.what, where=one.where, fix=one.fix)
     if (sharding := missing_deepspeed(recipe.launch.strategy)) is not None:
-        raise UserError(sharding, where="launch.strategy", fix=DEEPSPEED_FIX)
+        raise UserError(sharding, where="launch.strategy", fix=deepspeed_fix(recipe))
     if (missing := missing_engine(recipe.generation)) is not None:
         raise UserError(missing, where="generation.engine", fix=VLLM_FIX)
     if recipe.generation.server is not None and (silent := _silent(recipe.generation.server)) is not None:
         raise UserError(silent, where="generation.server", fix=SERVE)
+
+
+def needs_accelerator(recipe: Recipe) -> list[Mistake]:
+    """What the recipe asks for that this machine cannot run, for want of an accelerator."""
+    if on_accelerator():
+        return []
+    lora, strategy = recipe.model.lora, recipe.launch.strategy
+    found = []
+    if lora is not None and lora.quantize is not None:
+        what = f"model.lora.quantize: {lora.quantize} needs an accelerator, and there is none here"
+        fix = "run it on a GPU, or write model.lora.quantize=null"
+        found.append(Mistake(what, where="model.lora.quantize", fix=fix))
+    if strategy != "ddp":
+        what = f"launch.strategy: {strategy} shards over accelerators, and there is none here"
+        fix = "run it where there are GPUs, or write launch.strategy=ddp: accelerate would do that in silence"
+        found.append(Mistake(what, where="launch.strategy", fix=fix))
+    return found
+
+
+def not_here(recipe: Recipe) -> list[Mistake]:
+    """Warnings of a plan that is for this machine: that `sgpo train` refuses here what asks for an accelerator."""
+    return [] if recipe.launch.device is not None else needs_accelerator(recipe)
+
+
+def check_targets(recipe: Recipe) -> None:
+    """`UserError` when adapters are to go on layers that the model does not have, as far as its layers are known here:
+    those of a model from scratch, of a config on this machine, and of the models that recipes ship for."""
+    lora = recipe.model.lora
+    shape = shape_of(recipe.model) if lora is not None and lora.targets else None
+    names = linear_names(shape) if shape is not None else None
+    if lora is None or lora.targets is None or names is None:
+        return
+    missing = [name for name in lora.targets if name not in names]
+    if missing:
+        what = f"the model has no linear layer named {', '.join(missing)}"
+        raise UserError(what, where="model.lora.targets", fix=f"its linear layers: {', '.join(sorted(names))}")
 
 
 def _silent(server: str) -> str | None:
@@ -81,9 +112,9 @@ def check_local_data(recipe: Recipe, *, at_most: int | None = None) -> list[Mist
     source = Path(recipe.data.source)
     if not source.is_file() or (at_most is not None and source.stat().st_size > at_most):
         return odd
-    from sgpo_cli.pipeline.long_prompts import context_of, prompt_lengths
+    from sgpo_cli.pipeline.long_prompts import prompt_lengths
 
-    context, most = context_of(recipe), recipe.data.max_problem_tokens
+    context, most = positions_of(recipe.model), recipe.data.max_problem_tokens
     tight = context - longest_answer(recipe) if context is not None else None
     exact_from = min((bound for bound in (tight, most) if bound is not None), default=0) + 1
     lengths = prompt_lengths(recipe, exact_from)

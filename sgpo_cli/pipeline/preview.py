@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sgpo_cli.data.rows import Row
-from sgpo_cli.errors import Mistake
+from sgpo_cli.errors import Mistake, UserError
+from sgpo_cli.generation.prompts import refuse_missing_template
 from sgpo_cli.pipeline.architecture import cached_file
 from sgpo_cli.pipeline.special import special_of
 from sgpo_cli.pipeline.template import TemplateRefused, render, special_tokens
@@ -25,7 +26,7 @@ def preview(recipe: Recipe, row: Row | None) -> dict[str, Any]:
     text, special = asked(recipe, problem)
     notes: list[str] = []
     if recipe.model.path is not None and recipe.model.chat is not False and template_of(recipe) is None:
-        notes.append("chat template not cached: the problem is shown without it")
+        notes.append(_without_template(recipe))
     tokens = tokenize(recipe, text, special=special)
     if tokens is None:
         notes.append("tokenizer not cached: tokens not counted")
@@ -99,6 +100,21 @@ def template_of(recipe: Recipe) -> str | None:
     config = cached_file(model.path, "tokenizer_config.json")
     found = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config else None
     return found if isinstance(found, str) else None
+
+
+def _without_template(recipe: Recipe) -> str:
+    """Why a prompt is shown without a chat template: there is none, or nobody knows here."""
+    model = recipe.model
+    assert model.path is not None
+    if not Path(model.path).is_dir() and cached_file(model.path, "tokenizer_config.json") is None:
+        return "chat template not cached: the problem is shown without it"
+    try:
+        refuse_missing_template(model.path, has_template=False, chat=model.chat)
+    except UserError as problem:
+        return problem.what
+    if model.chat:
+        return "model.chat is true, and this tokenizer has no chat template"
+    return "this tokenizer has no chat template: problems are asked as plain text"
 
 
 def _render(template: str, recipe: Recipe, text: str) -> str:

@@ -18,6 +18,11 @@ _SOURCES = (
     ("trl", "trainer/base_config.py", "_BaseConfig"),
     ("transformers", "training_args.py", "TrainingArguments"),
 )
+# The enumerations that name the values of a field: where they are.
+_NAMES = {
+    "optim": ("transformers", "training_args.py", "OptimizerNames"),
+    "lr_scheduler_type": ("transformers", "trainer_utils.py", "SchedulerType"),
+}
 _PLAIN = {"int", "float", "bool", "str", "dict", "list", "None"}
 
 
@@ -41,6 +46,31 @@ def trl_fields() -> dict[str, TrlField] | None:
         for field in found:
             fields.setdefault(field.name, field)
     return fields
+
+
+@cache
+def field_names(field: str) -> tuple[str, ...] | None:
+    """The values that the installed transformers knows for a field, such as the names of optimizers; None when the
+    field has no such list, or its source is not where we know it to be."""
+    if field not in _NAMES:
+        return None
+    package, file, name = _NAMES[field]
+    path = _package_file(package, file)
+    return enum_values(path.read_text(encoding="utf-8"), name) if path is not None and path.is_file() else None
+
+
+def enum_values(source: str, name: str) -> tuple[str, ...] | None:
+    """The texts that an enumeration's members are assigned, aliases included; None when there is no such class."""
+    lines = source.splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith(f"class {name}(")), None)
+    if start is None:
+        return None
+    after = range(start + 1, len(lines))
+    end = next((number for number in after if lines[number][:1].strip()), len(lines))
+    [made] = ast.parse("\n".join(lines[start:end])).body
+    assert isinstance(made, ast.ClassDef)
+    values = [item.value for item in made.body if isinstance(item, ast.Assign)]
+    return tuple(value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str))
 
 
 def _package_file(package: str, file: str) -> Path | None:

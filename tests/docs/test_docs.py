@@ -22,6 +22,13 @@ def commands(document: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines]
 
 
+def shown(document: Path) -> dict[str, str]:
+    """What the document shows under a command, by the command's line; most show nothing."""
+    blocks = re.findall(r"```console\n(.*?)```", document.read_text(), flags=re.DOTALL)
+    parts = [part.partition("\n") for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
+    return {shlex.join(shlex.split(line, comments=True)): output for line, _, output in parts if output.strip()}
+
+
 def shortened(words: list[str]) -> list[str]:
     """The same command on a run of four steps instead of a hundred."""
     if words[1] == "train" and "--smoke" not in words:
@@ -44,6 +51,8 @@ def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> N
         told = sgpo(*shortened(words)[1:], cwd=tmp_path)
         assert told.returncode == 0, (shlex.join(words), told.stdout, told.stderr)
         assert told.stdout.strip()
+        said = shown(document).get(shlex.join(words), "")
+        assert " ".join(said.split()) in " ".join(told.stdout.split()), (document.name, told.stdout)
 
 
 def test_the_table_of_recipes_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:

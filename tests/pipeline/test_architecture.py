@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sgpo_cli.pipeline.architecture import KNOWN, Shape, shape_of
+from sgpo_cli.pipeline.architecture import KNOWN, Shape, linear_names, positions_of, shape_of
 from sgpo_cli.recipe.schema import Model
 
 
-def _meta_parameters(shape: Shape) -> int:
+def _meta(shape: Shape) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -23,8 +25,41 @@ def _meta_parameters(shape: Shape) -> int:
         "head_dim": shape.head_dim,
     }
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(shape.family, **sizes))
-    return sum(parameter.numel() for parameter in model.parameters())
+        return AutoModelForCausalLM.from_config(AutoConfig.for_model(shape.family, **sizes))
+
+
+def _meta_parameters(shape: Shape) -> int:
+    return sum(parameter.numel() for parameter in _meta(shape).parameters())
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_linear_layers_are_named_as_the_model_names_them(family: str) -> None:
+    from sgpo_cli.training.adapters import linear_names as named_by_the_model
+
+    shape = Shape(family, 2, 64, 4, 4, 192, 107, False, 16)
+    assert set(linear_names(shape) or ()) == named_by_the_model(_meta(shape))
+    assert linear_names(Shape("phi3", 2, 64, 4, 4, 192, 107, False, 16)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("Qwen/Qwen2.5-7B-Instruct", 32768),
+        ("Qwen/Qwen2.5-7B", 131072),
+        ("Qwen/Qwen2.5-3B", 32768),
+        ("Qwen/Qwen2.5-Math-7B-Instruct", 4096),
+        ("Qwen/Qwen3-1.7B", 40960),
+        ("Qwen/Qwen3-8B-Base", 32768),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", 131072),
+        ("somebody/unheard-of-9B", None),
+    ],
+)
+def test_positions(path: str, most: int | None) -> None:
+    assert positions_of(Model(path=path)) == most
+
+
+def test_every_known_model_has_its_positions() -> None:
+    assert all(positions_of(Model(path=f"a/{name}")) for name in KNOWN)
 
 
 @pytest.mark.parametrize("name", KNOWN)

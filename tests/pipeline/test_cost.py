@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from sgpo_cli.errors import RecipeError
 from sgpo_cli.pipeline.architecture import KNOWN, Shape
 from sgpo_cli.pipeline.cost import memory
 from sgpo_cli.pipeline.cost.estimate import estimate
-from sgpo_cli.pipeline.cost.fit import smallest_changes, too_large
+from sgpo_cli.pipeline.cost.fit import _told, smallest_changes, too_large
 from sgpo_cli.pipeline.cost.prompts import prompts_of
 from sgpo_cli.pipeline.cost.shapes import adapter_parameters, weights_of
 from sgpo_cli.pipeline.plan import as_json, compile_recipe
@@ -154,14 +155,23 @@ def test_what_does_not_fit_is_told_with_the_least_that_would() -> None:
     [told] = too_large(recipe("launch.device=a100-40gb"), TRAINED)
     assert told.fix == "it would fit with: launch.engine=accelerate launch.strategy=zero2"
     [told] = too_large(recipe("launch.device=rtx4090-24gb"), TRAINED)
-    assert told.fix == "it would fit with: model.lora={rank: 16}"
+    first, second = str(told.fix).splitlines()
+    assert first == ("it would fit with: launch.engine=accelerate launch.strategy=fsdp2 data.heldout=0 launch.nodes=4")
+    assert second == "or, training adapters, with: model.lora.rank=16"
 
 
 @pytest.mark.parametrize("device", ["h100-80gb", "a100-40gb", "rtx4090-24gb", "l4-24gb"])
 def test_proposed_changes_can_be_typed_and_fit(device: str) -> None:
     changes = smallest_changes(recipe(f"launch.device={device}"), ["train"])
     assert changes
-    assert too_large(recipe(f"launch.device={device}", *changes), ["train"]) == []
+    typed = shlex.split(" ".join(changes))
+    assert too_large(recipe(f"launch.device={device}", *typed), ["train"]) == []
+
+
+def test_what_a_shell_would_break_is_quoted() -> None:
+    told = _told(recipe(H100), ({"data.prompt": "Solve {problem}; think."}, {"trainer.micro_batch": 2}))
+    assert told == ["'data.prompt=Solve {problem}; think.'", "trainer.micro_batch=2"]
+    assert recipe(*shlex.split(" ".join(told))).data.prompt == "Solve {problem}; think."
 
 
 def test_a_stage_that_no_lever_reaches_says_so() -> None:
@@ -203,6 +213,21 @@ def test_an_unknown_accelerator_is_named_with_those_like_it() -> None:
 def test_disk_counts_checkpoints_with_their_moments() -> None:
     """Two kept and one being written, each 14.2 + 28.4 GiB, and the last and the best policy."""
     assert estimate(recipe(H100), "train")["disk_gib"] == pytest.approx(5 * 14.185 + 3 * 28.37, abs=0.2)
+
+
+def test_disk_counts_the_float32_copies_of_sharded_training() -> None:
+    """12 bytes a parameter for the optimizer, as in memory; ZeRO-2 writes the weights once more beside it."""
+    state = 7_615_616_512 * 12 / GIB
+    sharded = ("launch.engine=accelerate", "data.heldout=0")
+    fsdp = estimate(recipe(H100, *sharded, "launch.strategy=fsdp2"), "train")["disk_gib"]
+    assert fsdp == pytest.approx(14.185 + 3 * (14.185 + state), abs=0.2)
+    zero = estimate(recipe(H100, *sharded, "launch.strategy=zero2"), "train")["disk_gib"]
+    assert zero == pytest.approx(14.185 + 3 * (2 * 14.185 + state), abs=0.2)
+
+
+def test_a_judge_stage_samples_no_more_rows_than_it_measures() -> None:
+    few, many = (estimate(recipe(H100, f"judge.measure={n}"), "judge")["memory"]["parts"] for n in (2, 256))
+    assert few["KV cache"] == pytest.approx(many["KV cache"] * 2 / 21, rel=0.01)  # 65,536 tokens are 21 answers
 
 
 # --- against what was measured ---------------------------------------------------------------------------------------

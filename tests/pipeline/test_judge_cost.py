@@ -51,6 +51,19 @@ def test_by_hand(recipe: Recipe) -> None:
     assert line.endswith("EUR")
 
 
+def test_a_bill_without_a_price_is_said(recipe: Recipe) -> None:
+    assert "judge_unpriced" not in judge_cost(recipe, "train", problem_tokens=12)
+    assert not any("price" in line.plain for line in judging_notes([judge_cost(recipe, "train", problem_tokens=12)]))
+    for card, model in (("o4_mini", "o4-mini"), ("deepseek_v3", "deepseek-ai/DeepSeek-V3-0324")):
+        billed = load_recipe("tiny_sgpo", [f"judge.card={card}", "judge.floor=null"]).recipe
+        told = judge_cost(billed, "train", problem_tokens=12)
+        assert told["judge_unpriced"] == [model] and told["judge_cost"] is None
+        line = judging_notes([told, told])[-1].plain
+        assert line == f"{model} may be billed: with price: in its card this would be a cost"
+    own = load_recipe("tiny_sgpo", ["judge.card=qwq_32b", "judge.floor=null"]).recipe
+    assert "judge_unpriced" not in judge_cost(own, "train", problem_tokens=12), "a server of one's own sends no bill"
+
+
 def test_a_missing_key_is_said_and_stops_training(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "A_KEY_OF_MINE is not set" in judge_warnings(recipe, online=False)[0].what
     with pytest.raises(UserError, match="A_KEY_OF_MINE is not set"):

@@ -302,3 +302,15 @@ def test_two_bos_are_warned_about(here: Path, tmp_path: Path, written: str) -> N
     assert asked["text"].startswith("<s>") and asked["bos"] == {"token": "<s>", "at_start": True}
     if warning is not None:
         assert "two BOS tokens (<s>)" in warning.what and "take it out of data.prompt" in str(warning.fix)
+
+
+def test_a_folder_without_a_template_is_not_called_uncached(here: Path) -> None:
+    """As doctor says it: there is none, and problems are asked as text; a chat model's name needs one."""
+    (here / "base").mkdir()
+    base = Recipe(name="x", model=Model(path="base"))
+    assert preview(base, None)["note"].startswith("this tokenizer has no chat template: problems are asked as plain")
+    (here / "m-Instruct").mkdir()
+    chat = Recipe(name="x", model=Model(path="m-Instruct"))
+    assert preview(chat, None)["note"].startswith("m-Instruct is a chat model by its name")
+    away = Recipe(name="x", model=Model(path="somebody/away"))
+    assert preview(away, None)["note"].startswith("chat template not cached")

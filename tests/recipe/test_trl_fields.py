@@ -13,6 +13,7 @@ from sgpo_cli.recipe import trl_fields
 from sgpo_cli.recipe.load import load_recipe
 from sgpo_cli.recipe.rules.trl import CHOICES, FAMILIES, NAMED, OWNED, TUNED, free_fields
 from sgpo_cli.recipe.trl_fields import class_fields
+from sgpo_cli.recipe.trl_ranges import RANGES
 from tests.conftest import REPOSITORY
 from tests.recipe.files import base, mistakes, only, warnings
 
@@ -88,6 +89,13 @@ def test_choices_are_those_of_the_trainer() -> None:
         ("{num_iterations: 1.5}", "must be a whole number", "None"),
         ("{delta: [1]}", "must be null or a number", "None"),
         ("{gradient_checkpointing: 1}", "must be true or false", "None"),
+        ("{optim: nope}", "transformers knows none of that name", "it knows adamw_torch, "),
+        ("{optim: adamw_8bits}", "transformers knows none of that name", "adamw_8bit"),
+        ("{lr_scheduler_type: nope}", "transformers knows none of that name", "it knows linear, "),
+        ("{lr_scheduler_type: cosin}", "transformers knows none of that name", "did you mean cosine"),
+        ("{max_grad_norm: -1}", "max_grad_norm must be >= 0, got -1", "None"),
+        ("{adam_beta2: 1.0}", "adam_beta2 must be >= 0 and < 1", "None"),
+        ("{num_iterations: 0}", "num_iterations must be >= 1", "None"),
     ],
 )
 def test_fields_that_are_refused(here: Path, given: str, what: str, fix: str) -> None:
@@ -95,6 +103,35 @@ def test_fields_that_are_refused(here: Path, given: str, what: str, fix: str) ->
     mistake = only("base", [f"trainer.trl={given}"])
     assert what in mistake.what
     assert fix in str(mistake.fix)
+
+
+@pytest.mark.parametrize("share", [-1, 0, 1.5])
+def test_a_share_of_a_device_is_one(here: Path, share: float) -> None:
+    base(here, "generation: {engine: vllm}\n")
+    mistake = only("base", [f"trainer.trl.vllm_gpu_memory_utilization={share}"])
+    assert "must be > 0 and <= 1" in mistake.what
+    assert load_recipe("base", ["trainer.trl.vllm_gpu_memory_utilization=1"]).recipe.trainer.trl
+
+
+def test_names_are_those_of_transformers() -> None:
+    from transformers.trainer_utils import SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    for field, known in (("optim", OptimizerNames), ("lr_scheduler_type", SchedulerType)):
+        assert set(trl_fields.field_names(field) or ()) == {member.value for member in known}
+    assert trl_fields.field_names("beta") is None
+
+
+def test_ranges_are_of_fields_that_a_recipe_may_set_and_admit_their_defaults() -> None:
+    from trl import GRPOConfig
+
+    known = trl_fields.trl_fields()
+    assert known is not None
+    assert set(RANGES) <= {*free_fields(known), "warmup_ratio"}, "a ratio of an earlier transformers"
+    defaults = {field.name: field.default for field in dataclasses.fields(GRPOConfig)}
+    for name, bounds in RANGES.items():
+        default = defaults.get(name)
+        assert not isinstance(default, int | float) or bounds.admits(default), name
 
 
 def test_fields_that_are_free(here: Path) -> None:

@@ -6,10 +6,12 @@ and a range.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sgpo_cli.pipeline.architecture import Shape
-from sgpo_cli.pipeline.cost import memory
+from sgpo_cli.pipeline.cost import memory, vllm
+from sgpo_cli.pipeline.cost.disk import disk_gib
 from sgpo_cli.pipeline.cost.machine import Machine, machine_of
 from sgpo_cli.pipeline.cost.shapes import Weights, adapted_outputs, weights_of
 from sgpo_cli.pipeline.cost.work import problem_tokens, row_tokens, rows_at_once, seconds, work_of
@@ -21,8 +23,6 @@ from sgpo_cli.stages.engines import eval_engine
 
 _GIB = 2**30
 _PROCESS_GIB = {True: 1.2, False: 0.7}  # with an accelerator: its context and libraries' work space; else Python's own
-_VLLM_ALL = 0.9  # vLLM's own, where it has a device to itself
-_VLLM_SHARE = 0.3  # TRL's vllm_gpu_memory_utilization, unless the recipe says otherwise
 
 
 def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
@@ -31,10 +31,9 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     machine = machine_of(recipe.launch)
     if kind == "report":
         return {"seconds": [0.3, 3.0], "memory_gib": 0.1, "judge_calls": 0, "basis": basis(machine)}
-    alone = only_judge(recipe)
-    if alone and (recipe.judge is None or recipe.judge.train is None):
+    if _reads_only(recipe):
         return {"seconds": None, "memory_gib": None, "judge_calls": 0, "reason": "it depends on the rows to be read"}
-    shape = learned_shape(recipe) if alone or kind == "judge_train" else policy_shape(recipe)
+    shape = _shape(recipe, kind)
     judging = judge_cost(recipe, kind, problem_tokens=problem_tokens(recipe))
     if shape is None:
         reason = "the model's config.json is not on this machine: its size is unknown"
@@ -48,17 +47,13 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
     span = seconds(
         work, shape, weights, machine, workers=everyone, engine=engine, checkpointing=checkpointed(recipe, machine)
     )
-    parts = parts_of(recipe, kind, shape, weights, machine)
     sampled = work.sampled
+    size = size_of(recipe, kind)
+    assert size is not None
     return {
         "seconds": [round(span[0], 1), round(span[1], 1)],
-        "memory_gib": round(parts.peak / _GIB, 1),
-        "memory": {
-            "parts": {name: round(size / _GIB, 3) for name, size in parts.at_peak().items()},
-            "device": machine.name,
-            "has_gib": round(machine.memory_gib, 1),
-            "fits": parts.peak / _GIB <= machine.memory_gib,
-        },
+        "memory_gib": size.gib,
+        "memory": size.to_json(),
         "tokens": {"sampled": sampled[0], "sampled_at_most": sampled[1], "trained": int(work.trained)},
         "disk_gib": round(disk_gib(recipe, kind, weights), 1),
         **judging,
@@ -66,6 +61,65 @@ def estimate(recipe: Recipe, kind: str) -> dict[str, Any]:
         "trained_parameters": weights.trained if kind in {"train", "warmup", "judge_train"} else 0,
         "basis": basis(machine),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The memory of a stage's largest process, and what it finds."""
+
+    parts: memory.Parts
+    machine: Machine
+    room: vllm.Room | None
+    """What vLLM needs of it; None where it is not opened in the process."""
+
+    @property
+    def gib(self) -> float:
+        return round(self.parts.peak / _GIB, 1)
+
+    @property
+    def too_much(self) -> bool:
+        """Whether the process needs more than the device has, whatever vLLM's share is."""
+        return self.parts.peak / _GIB > self.machine.memory_gib
+
+    @property
+    def starts(self) -> bool:
+        """Whether vLLM starts in its share."""
+        return self.room is None or self.room.fits
+
+    @property
+    def fits(self) -> bool:
+        return self.starts and not self.too_much
+
+    def to_json(self) -> dict[str, Any]:
+        """Parts in GiB at the peak, the device and what it has, what vLLM needs, and whether all of that fits."""
+        return {
+            "parts": {name: round(size / _GIB, 3) for name, size in self.parts.at_peak().items()},
+            "device": self.machine.name,
+            "has_gib": round(self.machine.memory_gib, 1),
+            "vllm": None if self.room is None else self.room.to_json(),
+            "fits": self.fits,
+        }
+
+
+def size_of(recipe: Recipe, kind: str) -> Size | None:
+    """The memory part of `estimate` alone; None where it is not known."""
+    shape = None if kind == "report" or _reads_only(recipe) else _shape(recipe, kind)
+    if shape is None:
+        return None
+    machine = machine_of(recipe.launch)
+    weights = weights_of(_model(recipe, kind), shape, accelerator=machine.accelerator)
+    room = vllm.room(recipe, kind, shape, weights, machine)
+    return Size(parts_of(recipe, kind, shape, weights, machine), machine, room)
+
+
+def _reads_only(recipe: Recipe) -> bool:
+    """Whether a judge reads rows and nothing is trained."""
+    return only_judge(recipe) and (recipe.judge is None or recipe.judge.train is None)
+
+
+def _shape(recipe: Recipe, kind: str) -> Shape | None:
+    """The shape of the model that a stage holds."""
+    return learned_shape(recipe) if only_judge(recipe) or kind == "judge_train" else policy_shape(recipe)
 
 
 def basis(machine: Machine) -> str:
@@ -106,7 +160,7 @@ def parts_of(recipe: Recipe, kind: str, shape: Shape, weights: Weights, machine:
         return memory.Parts(steady)
     if kind == "eval" and eval_engine(recipe.generation.engine) == "vllm":
         # It takes what there is: 0.9 of the device, unless the weights alone need more.
-        steady["vLLM"] = max(0.0, _VLLM_ALL * machine.memory_gib * _GIB - weights.bytes)
+        steady["vLLM"] = max(0.0, vllm.ALONE * machine.memory_gib * _GIB - weights.bytes)
         return memory.Parts(steady)
     work = work_of(recipe, kind)
     return memory.Parts(
@@ -157,8 +211,7 @@ def _training(
     if recipe.offline is not None:
         return memory.Parts(steady, phases)
     if recipe.generation.engine == "vllm":
-        share_of_device = float(trainer.trl.get("vllm_gpu_memory_utilization", _VLLM_SHARE))
-        steady["vLLM"] = share_of_device * machine.memory_gib * _GIB
+        steady["vLLM"] = vllm.share_of(recipe) * machine.memory_gib * _GIB
     elif recipe.generation.engine == "transformers":
         prompt = length - trainer.max_completion_length
         phases["sampling"] = memory.sampling(shape, rows, prompt, trainer.max_completion_length, weights.width)
@@ -203,19 +256,3 @@ def _learning(
         },
         "step": {"gradients": whole},
     }
-
-
-def disk_gib(recipe: Recipe, kind: str, weights: Weights) -> float:
-    """What a stage leaves: its policy, and in training the checkpoints that are kept, with one more while it is
-    written."""
-    model = weights.total * weights.width
-    if kind in {"warmup", "judge_train"}:
-        return (model + 3 * model) / _GIB
-    if kind != "train":
-        return 0.0
-    best = 1 if recipe.data.heldout and recipe.trainer.eval_every else 0
-    if weights.trained == weights.total:
-        checkpoint = model + 2 * weights.trained * weights.trained_width
-    else:
-        checkpoint = 3 * weights.trained * weights.trained_width
-    return float((1 + best) * model + (recipe.trainer.keep + 1) * checkpoint) / _GIB

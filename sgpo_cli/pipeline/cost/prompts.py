@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
 from sgpo_cli.errors import SgpoError
 from sgpo_cli.recipe.schema import Recipe
-from sgpo_cli.runs.files import to_json
 
 LOOKED_AT = 200
 """Rows that are read; a plan answers at once."""
@@ -35,7 +34,7 @@ def prompts_of(recipe: Recipe) -> Prompts:
     data = recipe.data
     if data.source == "hops":
         return Prompts(data.hops.hops + 2, data.hops.hops + 2)
-    key = to_json([asdict(data), asdict(recipe.model)])
+    key = f"{data} {recipe.model}"
     if key not in _COUNTED:
         _COUNTED[key] = _count(recipe)
     return _COUNTED[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sgpo_cli.pipeline.architecture import Shape
+from sgpo_cli.pipeline.architecture import Shape, linears
 from sgpo_cli.recipe.schema import Lora, Model
 
 _QUANTIZED_BITS = {"4bit": 4.5, "8bit": 8.25}
@@ -45,20 +45,6 @@ def weights_of(model: Model, shape: Shape, *, accelerator: bool) -> Weights:
         frozen = linear * _QUANTIZED_BITS[model.lora.quantize] / 8 + (total - linear) * width
     # TRL keeps adapters in the type that the model is computed in, but float32 beside quantized weights (peft).
     return Weights(total, trained, frozen, width, 4 if model.lora.quantize is not None else width)
-
-
-def linears(shape: Shape) -> list[tuple[str, int, int]]:
-    """The linear layers of one decoder layer: name, inputs, outputs."""
-    query, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    return [
-        ("q_proj", shape.hidden, query),
-        ("k_proj", shape.hidden, kv),
-        ("v_proj", shape.hidden, kv),
-        ("o_proj", query, shape.hidden),
-        ("gate_proj", shape.hidden, shape.intermediate),
-        ("up_proj", shape.hidden, shape.intermediate),
-        ("down_proj", shape.intermediate, shape.hidden),
-    ]
 
 
 def adapter_parameters(lora: Lora, shape: Shape) -> int:

@@ -86,18 +86,23 @@ def work_of(recipe: Recipe, kind: str) -> Work:
     if kind == "judge_train" and train is not None:
         taught = float(train.steps * train.batch_size * judge_row_tokens(recipe, train))
         made = train.rollouts if train.labels is None else 0
-        return Work(rows=made, prompt=prompt, longest=longest, trained=taught, at_once=sampled_at_once(longest))
+        return Work(rows=made, prompt=prompt, longest=longest, trained=taught, at_once=_side_by_side(made, longest))
     if kind == "rollout":
         rows = (recipe.offline.problems if recipe.offline is not None else 0) * trainer.group_size
         return Work(
-            rows=rows, prompt=prompt, longest=longest, scored=float(rows * length), at_once=sampled_at_once(longest)
+            rows=rows, prompt=prompt, longest=longest, scored=float(rows * length), at_once=_side_by_side(rows, longest)
         )
     if kind == "judge":
         rows = recipe.judge.measure if recipe.judge else 0
-        return Work(rows=rows, prompt=prompt, longest=longest, at_once=sampled_at_once(longest))
+        return Work(rows=rows, prompt=prompt, longest=longest, at_once=_side_by_side(rows, longest))
     if kind == "train":
         return _training(recipe)
     return _measuring(recipe)
+
+
+def _side_by_side(rows: int, longest: int) -> int:
+    """Of so many responses to sample, those that are drawn at once."""
+    return max(1, min(rows, sampled_at_once(longest)))
 
 
 def _training(recipe: Recipe) -> Work:
@@ -134,7 +139,7 @@ def _measuring(recipe: Recipe) -> Work:
         tokens += samples * (bench.max_new_tokens or card.sampling.max_new_tokens)
     longest = tokens // max(1, rows)
     side = batch_rows(longest) if eval_engine(recipe.generation.engine) == "transformers" else _VLLM_ROWS
-    return Work(rows=rows, prompt=problem_tokens(recipe), longest=longest, at_once=side)
+    return Work(rows=rows, prompt=problem_tokens(recipe), longest=longest, at_once=max(1, min(rows, side)))
 
 
 def seconds(

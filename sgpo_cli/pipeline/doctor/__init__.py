@@ -27,7 +27,7 @@ def examine(
         there = packages.installed()
         yield from packages.lineup(there)
         yield machine.memory()
-        yield from machine.disk()
+        yield from machine.disk(loaded)
         yield machine.sandbox(recipe)
         if loaded is not None and recipe is not None:
             yield from packages.wanted_by(recipe)

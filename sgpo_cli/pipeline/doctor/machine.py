@@ -9,8 +9,12 @@ from pathlib import Path
 import psutil
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.pipeline.disk_room import disk_fix, disk_room, existing
 from sgpo_cli.pipeline.doctor.finding import Finding
+from sgpo_cli.pipeline.plan import compile_recipe
 from sgpo_cli.recipe.cards import load_eval_card
+from sgpo_cli.recipe.load import LoadedRecipe
+from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.runs.rundir import runs_root
 
@@ -28,13 +32,25 @@ def memory() -> Finding:
     return Finding("memory", "ok", what)
 
 
-def disk() -> list[Finding]:
-    """Free space where runs go, and where the hub's files go when that is another disk."""
+def disk(loaded: LoadedRecipe | None = None) -> list[Finding]:
+    """Free space where runs go, and where the hub's files go when that is another disk; with a recipe, what its run
+    writes beside it."""
     cache = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    places = {"runs": _there(runs_root().absolute()), "hub cache": _there(cache)}
+    places = {"runs": existing(runs_root().absolute()), "hub cache": existing(cache)}
     if places["runs"].stat().st_dev == places["hub cache"].stat().st_dev:
         del places["hub cache"]
-    return [_room(name, place) for name, place in places.items()]
+    found = [_room(name, place) for name, place in places.items()]
+    if loaded is not None and not only_judge(loaded.recipe):
+        found.append(_wanted(loaded))
+    return found
+
+
+def _wanted(loaded: LoadedRecipe) -> Finding:
+    """What the recipe's run still writes, against what is free."""
+    room = disk_room(compile_recipe(loaded))
+    if room.enough:
+        return Finding("disk, recipe", "ok", f"the run writes about {room.words}")
+    return Finding("disk, recipe", "error", f"the run writes about {room.words}", disk_fix(loaded.recipe, room))
 
 
 def _room(name: str, place: Path) -> Finding:
@@ -45,11 +61,6 @@ def _room(name: str, place: Path) -> Finding:
     if free < _LOW_DISK_GIB:
         return Finding(subject, "warning", what, "a 7B model is 15 GiB, a checkpoint of its training 45 or more")
     return Finding(subject, "ok", what)
-
-
-def _there(path: Path) -> Path:
-    """The path, or the nearest folder above it that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def sandbox(recipe: Recipe | None) -> Finding:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sgpo_cli.pipeline.doctor.finding import Finding
 from sgpo_cli.recipe.lineups import LINEUPS, Lineup, covers, installed_version
 from sgpo_cli.recipe.rules.generation import VLLM_FIX, missing_engine
-from sgpo_cli.recipe.rules.launch import DEEPSPEED_FIX, missing_deepspeed
+from sgpo_cli.recipe.rules.launch import deepspeed_fix, missing_deepspeed
 from sgpo_cli.recipe.rules.model import missing_for_adapters
 from sgpo_cli.recipe.schema import Recipe
 
@@ -64,5 +64,5 @@ def wanted_by(recipe: Recipe) -> list[Finding]:
     if recipe.offline is None and (engine := missing_engine(recipe.generation)) is not None:
         found.append(("vllm", engine, VLLM_FIX))
     if (sharding := missing_deepspeed(recipe.launch.strategy)) is not None:
-        found.append(("deepspeed", sharding, DEEPSPEED_FIX))
+        found.append(("deepspeed", sharding, deepspeed_fix(recipe)))
     return [Finding(subject, "error", what, fix) for subject, what, fix in found]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sgpo_cli.recipe.devices import DEVICES
 from sgpo_cli.recipe.rules.view import View, reads
+from sgpo_cli.recipe.schema import Recipe
 from sgpo_cli.recipe.words import nearest
 
 SHARDED_BY_DEEPSPEED = ("zero1", "zero2", "zero3")
 SHARDED_WEIGHTS = ("zero3", "fsdp2")
-DEEPSPEED_FIX = "pip install 'deepspeed>=0.18.6', or write launch.strategy: fsdp2"
 
 
 @reads("launch.engine", "launch.processes", "launch.nodes")
@@ -52,11 +52,20 @@ def shards_are_never_whole(view: View) -> None:
         view.error(view.blame("launch.strategy", "model.lora"), what, "write launch.strategy: ddp, or zero2")
 
 
-@reads("launch.strategy")
+@reads("launch.strategy", "data.heldout", "model.lora")
 def deepspeed_is_there(view: View) -> None:
     """A warning only: a recipe for a cluster can be planned here."""
     if (missing := missing_deepspeed(view.recipe.launch.strategy)) is not None:
-        view.warn("launch.strategy", missing, DEEPSPEED_FIX)
+        view.warn("launch.strategy", missing, deepspeed_fix(view.recipe))
+
+
+def deepspeed_fix(recipe: Recipe) -> str:
+    """What to type where DeepSpeed is missing: the package, or a strategy that this recipe may have without it."""
+    if recipe.model.lora is not None:
+        other = "launch.strategy=ddp"
+    else:
+        other = "launch.strategy=fsdp2" + (" data.heldout=0" if recipe.data.heldout else "")
+    return f"pip install 'deepspeed>=0.18.6', or {other}"
 
 
 def missing_deepspeed(strategy: str) -> str | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sgpo_cli.recipe.rules.view import View, reads
-from sgpo_cli.recipe.trl_fields import TrlField, trl_fields
+from sgpo_cli.recipe.trl_fields import TrlField, field_names, trl_fields
+from sgpo_cli.recipe.trl_ranges import RANGES
 from sgpo_cli.recipe.words import nearest, say
 
 # Fields that have a key of their own in the recipe.
@@ -139,6 +140,8 @@ def trl_fields_are_free(view: View) -> None:
             view.error(at, f"{at} is set by sgpo itself", reason)
         elif known is not None and name not in known:
             view.error(at, f"{at} is no field of TRL's GRPOConfig", _nearest_fields(name, known))
+        elif (names := field_names(name)) is not None:
+            _check_name(view, at, value, names)
         else:
             _check_value(view, at, value, known.get(name) if known else None, CHOICES.get(name))
 
@@ -171,6 +174,15 @@ def _nearest_fields(name: str, known: Mapping[str, TrlField]) -> str:
     return f"did you mean {guesses}?" if near else f"fields to set here: {', '.join(free)}"
 
 
+def _check_name(view: View, at: str, value: Any, names: tuple[str, ...]) -> None:
+    """One of the many names that transformers has for a field."""
+    if value in names:
+        return
+    near = nearest(str(value), names, 3)
+    fix = f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(names)}"
+    view.error(at, f"{at}: transformers knows none of that name, got {say(value)}", fix)
+
+
 def _check_value(view: View, at: str, value: Any, field: TrlField | None, choices: tuple[str, ...] | None) -> None:
     if choices is not None:
         # TRL reads true and false as two of scale_rewards' values.
@@ -184,6 +196,11 @@ def _check_value(view: View, at: str, value: Any, field: TrlField | None, choice
         names = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "text", "None": "null"}
         wanted = " or ".join(names.get(kind, f"a {kind}") for kind in sorted(takes))
         view.error(at, f"{at} must be {wanted}, got {say(value)}")
+        return
+    bounds = RANGES.get(at.rpartition(".")[2])
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if bounds is not None and number and not bounds.admits(value):
+        view.error(at, f"{at} must be {bounds}, got {say(value)}")
 
 
 def _fits(value: Any, takes: frozenset[str]) -> bool:
