@@ -185,9 +185,9 @@ def _answered(bench: Bench, row: Mapping[str, Any], found: BenchRow, response: s
     item = bench.item(found, response)
     truncated, failed = row.get("truncated"), row.get("failed")
     gold = "" if row.get("answer") is None else str(row["answer"]).strip()
-    own = bool(gold) and isinstance(item, GradeItem) and item.kind in ("math", "exact") and gold != item.gold.strip()
-    if own:
-        item = replace(item, gold=gold, aliases=())
+    own = False
+    if isinstance(item, GradeItem) and item.kind in ("math", "exact") and gold not in ("", item.gold.strip()):
+        own, item = True, replace(item, gold=gold, aliases=())
     return Answered(
         found,
         sample,
