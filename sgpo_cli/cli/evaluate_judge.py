@@ -35,6 +35,9 @@ def measure_judge(
     parts = _parts(card, file)
     home = (out or Path("runs") / f"eval-{Path(judge).stem}") / card.name
     if plan:
+        if file is not None:
+            for source in parts.values():
+                source.open().check()
         lines = [f"judge: {judge}", f"out: {home}", *(f"{name}: {source.name}" for name, source in parts.items())]
         document = {"judge": judge, "out": str(home), "parts": list(parts)}
         screen.show(Text("\n".join(lines)), document)

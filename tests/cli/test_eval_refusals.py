@@ -60,6 +60,14 @@ def test_a_plan_refuses_what_the_run_would(sums: Path, capsys: pytest.CaptureFix
     assert not Path("runs").exists(), "a plan leaves nothing"
 
 
+def test_a_judges_plan_reads_its_file_as_the_run_would(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("eval", "--bench", "processbench", "--judge", "arithmetic", "--plan", "--file", "rows.jsonl")
+    write("rows.jsonl", [{"problem": "1 + 1?", "steps": ["1 + 1 = 2"], "first_error": -1}])
+    assert "judge: arithmetic" in told(capsys, *command, code=0)
+    Path("rows.jsonl").write_text(Path("rows.jsonl").read_text() + '{"x":\n')
+    assert "rows.jsonl:2: not JSON" in told(capsys, *command)
+
+
 def test_a_plan_of_responses_shows_no_sampling(sums: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = told(capsys, *RESPONSES, "--plan", code=0)
     assert "1 response to 1 of 2 problems" in said and "temperature" not in said and "k=" not in said
