@@ -97,6 +97,11 @@ class Meeting:
         return UserError("\n".join([f"{what}:", *listed]), where=str(self.run), fix=fix)
 
     @property
+    def first_there(self) -> bool:
+        """Whether the first machine was seen."""
+        return 0 in self._there
+
+    @property
     def first_ended(self) -> bool:
         """Whether the first machine was there, and has ended."""
         return bool(self._there.get(0, {}).get("ended"))

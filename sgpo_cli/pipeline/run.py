@@ -47,7 +47,7 @@ def run_plan(
         raise UserError(f"--until {until}: no such stage in this recipe", fix=f"its stages: {names}")
     place = place_of(plan.recipe.launch)
     if not place.first:
-        _follow(plan, launcher, on_event, command, until, Meeting(plan, place, say))
+        _follow(plan, launcher, on_event, command, until, Meeting(plan, place, say), restart=restart)
         return
     with Lock(plan.run.lock, what=f"run {plan.run.name}") as lock:
         if restart:
@@ -68,7 +68,14 @@ def run_plan(
 
 
 def _follow(
-    plan: Plan, launcher: Launcher, on_event: OnEvent, command: str, until: str | None, meeting: Meeting
+    plan: Plan,
+    launcher: Launcher,
+    on_event: OnEvent,
+    command: str,
+    until: str | None,
+    meeting: Meeting,
+    *,
+    restart: bool,
 ) -> None:
     """This machine's share of the train stage, which the first machine prepares, and nothing else."""
     stage = plan.stage("train")
@@ -77,7 +84,7 @@ def _follow(
         return
     line = f"to go on: {command}"
     try:
-        if not _wait_for_turn(stage, meeting, line):
+        if not _wait_for_turn(stage, meeting, line, restart=restart):
             return
         launch = plan.recipe.launch
         launcher(stage.dir, launch=launch, alone=False, keep=(), on_event=on_event, watch=meeting.look)
@@ -87,9 +94,13 @@ def _follow(
         meeting.leave()
 
 
-def _wait_for_turn(stage: PlannedStage, meeting: Meeting, line: str) -> bool:
-    """Until the first machine has prepared the train stage (True), or has finished it already (False)."""
-    while stage.dir.fingerprint() != stage.fingerprint:
+def _wait_for_turn(stage: PlannedStage, meeting: Meeting, line: str, *, restart: bool) -> bool:
+    """Until the first machine has prepared the train stage (True), or has finished it already (False).
+
+    With `restart`, what lies there is an earlier attempt's until the first machine, which forgets that before it
+    tells of itself, has been seen.
+    """
+    while stage.dir.fingerprint() != stage.fingerprint or (restart and not meeting.first_there):
         meeting.look()
         if meeting.first_ended:
             what = "the first machine has ended, and did not come to stage train"

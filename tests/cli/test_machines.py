@@ -186,3 +186,25 @@ def test_a_plan_for_several_machines_looks_at_the_others(eager: None, monkeypatc
     with pytest.raises(RunFailed, match="did not come to stage train"):
         run_plan(planned(), say=say, launcher=launcher)
     assert "not seen yet" in said[0] and "it is there" in said[1]
+
+
+def test_after_a_restart_what_lies_there_is_not_taken_for_the_new_attempt(
+    eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the others would leave, or start, before the first machine has forgotten it."""
+    for name, value in {"NODE_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    plan, first = planned(), Meeting(planned(), Place(0, "a", 1), print)
+    stage = plan.stage("train")
+    assert stage is not None
+    run._prepare(plan, stage)
+    waited: list[str] = []
+
+    def say(text: str) -> None:
+        waited.append(text)
+        first.look()
+
+    started: list[int] = []
+    run_plan(plan, say=say, restart=True, launcher=lambda *_, **__: started.append(len(waited)))
+    run_plan(plan, say=say, launcher=lambda *_, **__: started.append(len(waited)))
+    assert started == [2, 2] and "not seen yet" in waited[0] and "it is there" in waited[1]
