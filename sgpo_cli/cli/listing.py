@@ -22,7 +22,8 @@ def list_cards(
     from rich.console import Group, RenderableType
 
     from sgpo_cli.display.console import Screen
-    from sgpo_cli.display.tables import cards_table, runs_json, runs_table
+    from sgpo_cli.display.runs import runs_json, runs_table
+    from sgpo_cli.display.tables import cards_table
     from sgpo_cli.recipe.find import list_cards as cards_of
     from sgpo_cli.runs.rundir import list_runs
 

@@ -69,7 +69,7 @@ def train(
     document = plan_json(plan)
     try:
         with RunDisplay(screen.out, document["stages"]) as display:
-            run_plan(plan, on_event=display.handle, until=until, restart=restart, command=command)
+            run_plan(plan, on_event=display.handle, say=display.say, until=until, restart=restart, command=command)
     except RunFailed as problem:
         if not rehearse:
             raise

@@ -53,6 +53,10 @@ class RunDisplay:
         if self._screen.live is not None:
             self._screen.live.stop()
 
+    def say(self, text: str) -> None:
+        """A line above the view."""
+        self._screen.line(text)
+
     def handle(self, event: Event) -> None:
         """Takes one event of the run; cheap, call it for each."""
         measured = self.state.handle(event)

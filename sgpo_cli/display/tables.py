@@ -1,4 +1,4 @@
-"""Tables of a result, judges' figures, cards and runs; each fits 80 columns and has plain data behind it."""
+"""Tables of a result, judges' figures and cards; each fits 80 columns and has plain data behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sgpo_cli.display import words
 from sgpo_cli.display.facts import RunFacts, gather
 from sgpo_cli.display.guidance import shortened
 from sgpo_cli.display.judging import usage_text
-from sgpo_cli.errors import UserError
 from sgpo_cli.runs.rundir import RunDir
 
 
@@ -225,44 +224,3 @@ def cards_table(cards: Sequence[Mapping[str, Any]], *, kind: str) -> RenderableT
     for card in cards:
         table.add_row(Text(str(card["name"]), style="key"), str(card.get("description") or ""))
     return table
-
-
-def runs_json(runs: Sequence[RunDir]) -> list[dict[str, Any]]:
-    """The document behind `runs_table`. A run with a damaged file is `unreadable`, with the file under `reason`."""
-    rows = []
-    for run in runs:
-        try:
-            facts = gather(run)
-        except UserError as problem:
-            unknown: dict[str, Any] = {"steps": None, "heldout": None, "benchmarks": {}, "seconds": None}
-            reason = f"{problem.where}: {problem.what}" if problem.where else problem.what
-            rows.append({"name": run.name, "path": str(run.path), "state": "unreadable", **unknown, "reason": reason})
-            continue
-        heldout = facts.heldout[-1][1] if facts.heldout else None
-        benches = {bench["bench"]: bench.get("avg_at_k") for bench in facts.benches}
-        state = "finished" if facts.finished else _standing(facts)
-        rows.append(
-            {"name": run.name, "path": str(run.path), "state": state, "steps": facts.steps}
-            | {"heldout": heldout, "benchmarks": benches, "seconds": facts.seconds}
-        )
-    return rows
-
-
-def _standing(facts: RunFacts) -> str:
-    begun = [stage for stage in facts.stages if stage.status != "not run"]
-    return "planned" if not begun else f"{begun[-1].name} {begun[-1].status}"
-
-
-def runs_table(runs: Sequence[RunDir]) -> RenderableType:
-    """The runs under ./runs: where each stands and what it reached."""
-    if not runs:
-        return Text("no runs here yet; start one: sgpo train tiny_sgpo", style="note")
-    table = new_table("run", "state", "steps", "held-out", "benchmarks", "time", title="runs", right=(2, 3, 5))
-    found = runs_json(runs)
-    for row in found:
-        benches = ", ".join(f"{name} {words.share(value)}" for name, value in row["benchmarks"].items())
-        time = words.duration(row["seconds"])
-        steps = words.number(row["steps"])
-        table.add_row(row["name"], row["state"], steps, words.share(row["heldout"]), benches, time)
-    notes = [Text(f"{row['name']} is unreadable: {row['reason']}", style="note") for row in found if "reason" in row]
-    return Group(table, *notes) if notes else table

@@ -16,24 +16,25 @@ def conflict_with_run(plan: Plan) -> Mistake | None:
         # A link to another shared warm-up shows as a change of its config too: read where the link leads.
         there = plan.run.stage(stage.name)
         if stage.name != "report" and there.fingerprint() not in {None, stage.fingerprint}:
-            differs = _difference(read_json(there.config).get("config", {}), stage.config, "")
-            changed += differs or [f"{stage.name}: its input, or the code that makes it, changed"]
+            differs = differences(read_json(there.config).get("config", {}), stage.config)
+            lines = [f"{path}: {old} -> {new}" for path, old, new in differs]
+            changed += lines or [f"{stage.name}: its input, or the code that makes it, changed"]
     if not changed:
         return None
-    lines = "\n".join(f"    {line}" for line in dict.fromkeys(changed))
+    listed = "\n".join(f"    {line}" for line in dict.fromkeys(changed))
     return Mistake(
-        f"run {plan.run.name!r} was made from other settings:\n{lines}",
+        f"run {plan.run.name!r} was made from other settings:\n{listed}",
         where=str(plan.run.path),
         fix=f"keep it and start another: name={plan.run.name}_2; or drop it and start over: --restart",
     )
 
 
-def _difference(old: Any, new: Any, path: str) -> list[str]:
-    """The leaves that differ, as `path: old -> new`."""
+def differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """The leaves in which two configurations differ, as (dotted path, old, new)."""
     if isinstance(old, dict) and isinstance(new, dict):
-        lines: list[str] = []
+        found: list[tuple[str, Any, Any]] = []
         for key in sorted(old.keys() | new.keys()):
-            lines += _difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-        return lines
+            found += differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        return found
     plain_new = list(new) if isinstance(new, tuple) else new
-    return [] if old == plain_new else [f"{path}: {old} -> {plain_new}"]
+    return [] if old == plain_new else [(path, old, plain_new)]

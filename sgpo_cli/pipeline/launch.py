@@ -26,18 +26,41 @@ from sgpo_cli.runs.locks import PARENT_VARIABLE, parent_token
 from sgpo_cli.runs.rundir import EXPECTED, StageDir
 
 OnEvent = Callable[[Event], None]
+Watch = Callable[[], None]
 _LOOK_EVERY_S = 0.1
 _TAIL_LINES = 15
 
 
+def _nothing() -> None:
+    pass
+
+
 class Launcher(Protocol):
     def __call__(
-        self, stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent
+        self,
+        stage: StageDir,
+        *,
+        launch: Launch,
+        alone: bool,
+        keep: tuple[int, ...],
+        on_event: OnEvent,
+        watch: Watch = _nothing,
     ) -> None:
-        """Runs the stage at `stage`; `alone` stages use one process; `keep` are descriptors of locks to inherit."""
+        """Runs the stage at `stage`; `alone` stages use one process; `keep` are descriptors of locks to inherit.
+
+        `watch` is called again and again while a child runs; what it raises ends the child.
+        """
 
 
-def in_process(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent) -> None:
+def in_process(
+    stage: StageDir,
+    *,
+    launch: Launch,
+    alone: bool,
+    keep: tuple[int, ...],
+    on_event: OnEvent,
+    watch: Watch = _nothing,
+) -> None:
     """Runs the stage here, for tests: the same function, no child; its events are handed over at the end."""
     tail = EventTail(stage.events, at_end=True)
     try:
@@ -47,7 +70,15 @@ def in_process(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int,
             on_event(event)
 
 
-def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, ...], on_event: OnEvent) -> None:
+def in_child(
+    stage: StageDir,
+    *,
+    launch: Launch,
+    alone: bool,
+    keep: tuple[int, ...],
+    on_event: OnEvent,
+    watch: Watch = _nothing,
+) -> None:
     """Runs the stage in a child process group; SIGINT and SIGTERM are passed on as a request to save and stop."""
     tail = EventTail(stage.events, at_end=True)
     place = ALONE if alone else place_of(launch)
@@ -69,6 +100,7 @@ def in_child(stage: StageDir, *, launch: Launch, alone: bool, keep: tuple[int, .
         while child.poll() is None:
             for event in tail.read():
                 on_event(event)
+            watch()
             if not alone and (gone := ranks.dead_ranks(stage.path)):
                 raise _rank_died(stage, gone)
             if stops.stop_asked() and not told_to_stop:

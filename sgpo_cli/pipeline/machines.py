@@ -1,22 +1,21 @@
-"""Several machines: which of them this is, and what the others than the first do.
+"""Several machines: which of them this is.
 
 `sgpo train` runs on every machine, in one shared directory. The first (rank 0) runs the plan. The others wait for its
-train stage and start their share of its processes; everything else is the first machine's.
+train stage and start their share of its processes; everything else is the first machine's. How they learn of each
+other: meeting.py.
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from sgpo_cli.errors import Interrupted, UserError
+from sgpo_cli.errors import UserError
 from sgpo_cli.recipe.schema import Launch
-from sgpo_cli.runs import stops
 
-_LOOK_EVERY_S = 1.0
 _RANKS = ("NODE_RANK", "SLURM_NODEID", "GROUP_RANK", "MACHINE_RANK")
+_PORTS = range(1, 65536)
+_SET = "set NODE_RANK, MASTER_ADDR and MASTER_PORT on each; sgpo plan RECIPE --slurm writes such a script"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +43,28 @@ def place_of(launch: Launch) -> Place:
     """
     if launch.nodes == 1:
         return ALONE
-    rank = next((os.environ[name] for name in _RANKS if os.environ.get(name)), None)
-    address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
-    if rank is None or address is None or port is None or not (rank.isdigit() and port.isdigit()):
+    named = next((name for name in _RANKS if os.environ.get(name)), None)
+    missing = [*([] if named else ["NODE_RANK"]), *(n for n in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(n))]
+    if named is None or missing:
         raise UserError(
-            f"launch.nodes: {launch.nodes}, and this machine does not know which of them it is",
+            f"launch.nodes: {launch.nodes}, and this machine does not know which of them it is, or where they meet: "
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             where="launch.nodes",
-            fix="set NODE_RANK, MASTER_ADDR and MASTER_PORT on each; sgpo plan RECIPE --slurm writes such a script",
+            fix=_SET,
         )
-    if int(rank) >= launch.nodes:
-        raise UserError(f"machine {rank} of {launch.nodes}: they count from 0", where="launch.nodes")
-    return Place(int(rank), address, int(port))
+    rank = _number(named)
+    if rank is None or rank >= launch.nodes:
+        what = f"{named}={os.environ[named]}: no machine of {launch.nodes}"
+        raise UserError(what, where="launch.nodes", fix=f"they count from 0: set it to 0 ... {launch.nodes - 1}")
+    port = _number("MASTER_PORT")
+    if port is None or port not in _PORTS:
+        what = f"MASTER_PORT={os.environ['MASTER_PORT']}: no port"
+        fix = "set it to a free one of the first machine, the same on all, of 1 ... 65535: MASTER_PORT=29500"
+        raise UserError(what, where="launch.nodes", fix=fix)
+    return Place(rank, os.environ["MASTER_ADDR"], port)
 
 
-def wait_for_turn(ready: Callable[[], bool], over: Callable[[], bool], *, line: str) -> bool:
-    """Until the first machine has prepared the train stage (True), or has finished it already (False)."""
-    while not ready():
-        if over():
-            return False
-        if stops.stop_asked():
-            raise Interrupted("stopped while waiting for the first machine", code=stops.exit_code(), fix=line)
-        time.sleep(_LOOK_EVERY_S)
-    return not over()
+def _number(name: str) -> int | None:
+    """An environment variable that holds a whole number from 0 on; None for anything else."""
+    text = os.environ[name]
+    return int(text) if text.isascii() and text.isdigit() else None

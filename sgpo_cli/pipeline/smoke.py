@@ -18,6 +18,7 @@ from sgpo_cli.pipeline.smoke_rows import bench_rows, train_briefly, train_rows, 
 from sgpo_cli.recipe.address import STANDIN
 from sgpo_cli.recipe.cards import load_eval_card
 from sgpo_cli.recipe.judgecards import ProcessRewardCard
+from sgpo_cli.recipe.kinds import RewardFormat
 from sgpo_cli.recipe.load import LoadedRecipe, from_dict, to_dict
 from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.rules.trl import TUNED
@@ -30,6 +31,11 @@ _ROWS = 24
 _BENCH_ROWS = 4
 _BENCH_TOKENS = 8
 _STEPS = 2
+_EVEN = "(?s)(..)*"
+_ASKED = "qwq_32b"
+"""A card whose servers a stand-in can be."""
+_RATE = 1e-3
+"""Learning rate at the least."""
 
 
 def shrink(loaded: LoadedRecipe) -> tuple[LoadedRecipe, list[str]]:
@@ -109,12 +115,13 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
     changes = [
         f"trainer: {_STEPS} steps of 4 problems x 4 rollouts of at most {trainer['max_completion_length']} tokens"
     ]
+    changes += _shrink_method(recipe, told)
     if told["warmup"]["kind"] == "sft":
         told["warmup"].update(steps=4, batch_size=8, warmup_steps=1, save_every=2)
         changes.append("warmup: 4 steps of 8 rows")
     if told["judge"] is not None:
-        told["judge"].update(measure=16, floor=None, max_abstained=1.0)
-        changes.append("judge: measured on 16 rollouts, no floor, may abstain on all")
+        told["judge"].update(measure=16, floor=None, max_abstained=0.99, then="fallback")
+        changes.append("judge: measured on 16 rollouts, no floor; a step on which it abstains on all is plain GRPO")
         changes += _shrink_judge(recipe, told["judge"])
         changes += _shrink_training(recipe, told["judge"]["train"], home)
     if told["offline"] is not None:
@@ -135,17 +142,37 @@ def _shrink_work(recipe: Recipe, told: dict[str, Any], home: Path) -> list[str]:
     return changes
 
 
+def _shrink_method(recipe: Recipe, told: dict[str, Any]) -> list[str]:
+    """Random weights never answer right: without these no update would move anything, and what rescued groups, adapters
+    and their watch do would not be run."""
+    if only_judge(recipe):
+        return []
+    told["reward"].append(asdict(RewardFormat(weight=0.5, pattern=_EVEN)))
+    told["trainer"]["learning_rate"] = max(recipe.trainer.learning_rate, _RATE)
+    changes = [
+        "reward: one more, for an even number of characters, so that wrong answers differ and something is learned",
+        f"trainer.learning_rate: {told['trainer']['learning_rate']:g}, so that two steps show",
+    ]
+    if recipe.rescue.kind == "stepwise":
+        told["rescue"].update(trust=None, truncated="keep")
+        changes.append("rescue: full trust, answers cut at the limit are graded, so that groups are rescued")
+    return changes
+
+
 def _shrink_judge(recipe: Recipe, told: dict[str, Any]) -> list[str]:
     """No server is asked, and no verdict is kept."""
     told.update(store=None, compare_with=None)
     assert recipe.judge is not None
-    if any(isinstance(card, ProcessRewardCard) for card in members(recipe.judge.card)):
-        told["card"] = "arithmetic"
-        return [f"judge {recipe.judge.card}: arithmetic in its place, so that no model of its size is opened"]
-    if not language_models(recipe):
-        return []
-    told["endpoints"] = [STANDIN]
-    return ["judge's servers: a stand-in on this machine; its verdicts mean nothing"]
+    changes = []
+    models = any(isinstance(card, ProcessRewardCard) for card in members(recipe.judge.card))
+    if models:
+        # A stand-in's verdicts differ from answer to answer, which no rule's on random text do.
+        told["card"] = _ASKED
+        changes.append(f"judge {recipe.judge.card}: {_ASKED} in its place, so that no model of its size is opened")
+    if models or language_models(recipe):
+        told["endpoints"] = [STANDIN]
+        changes.append("judge's servers: a stand-in on this machine; its verdicts mean nothing")
+    return changes
 
 
 def _shrink_training(recipe: Recipe, train: dict[str, Any] | None, home: Path) -> list[str]:

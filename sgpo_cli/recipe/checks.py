@@ -9,6 +9,7 @@ from __future__ import annotations
 from sgpo_cli.errors import Mistake
 from sgpo_cli.recipe.nodes import Findings, Place
 from sgpo_cli.recipe.rules import (
+    accelerate_file,
     batch,
     generation,
     guidance,
@@ -37,6 +38,7 @@ SUBJECTS = (
     guidance,
     generation,
     launch,
+    accelerate_file,
     offline,
     outside,
     trl,

@@ -54,7 +54,8 @@ def _file(text: str, beside: Path) -> str:
     return str(found)
 
 
-def _hub_or_local(text: str, beside: Path) -> str:
+def hub_or_local(text: str, beside: Path) -> str:
+    """What is on this disk, made absolute; else `text`, a hub id. `UserError` where it can only be a path."""
     found = look(text, [Path.cwd(), beside])
     if found is not None:
         return str(found)
@@ -65,7 +66,7 @@ def _hub_or_local(text: str, beside: Path) -> str:
 
 
 def _source(text: str, beside: Path) -> str:
-    return text if text == "hops" else _hub_or_local(text, beside)
+    return text if text == "hops" else hub_or_local(text, beside)
 
 
 def _card(kind: Kind) -> Callable[[str, Path], str]:
@@ -100,13 +101,13 @@ _CARDS: dict[str, Kind] = {
 }
 
 _RESOLVERS: dict[str, Callable[[str, Path], str]] = {
-    r"model\.path": _hub_or_local,
+    r"model\.path": hub_or_local,
     r"model\.chat_template": _file,
     r"data\.source": _source,
     r"judge\.card": _card("judges"),
     r"judge\.floor\.data": _file,
     r"offline\.responses": _file,
-    r"judge\.train\.model": _hub_or_local,
+    r"judge\.train\.model": hub_or_local,
     r"judge\.train\.labels": _file,
     r"judge\.train\.label_with": _card("judges"),
     r"reward\.\d+\.path": _function,

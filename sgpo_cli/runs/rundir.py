@@ -125,6 +125,11 @@ class RunDir:
         return self.path / ".lock"
 
     @property
+    def machines(self) -> Path:
+        """What the machines of a run tell each other, a file each."""
+        return self.path / "machines"
+
+    @property
     def done(self) -> Path:
         """done.json: the whole run is complete."""
         return self.path / "done.json"

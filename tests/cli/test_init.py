@@ -98,6 +98,52 @@ def test_flags_are_written_down(here: Path) -> None:
     assert [type(reward) for reward in recipe.reward] == [RewardMath]
 
 
+@pytest.mark.parametrize("empty", [None, "", "  ", ["3"]])
+@pytest.mark.parametrize("what", ["problem", "answer", "solution"])
+def test_a_row_that_lacks_a_value_is_named_and_its_column_taken(here: Path, what: str, empty: Any) -> None:
+    rows = sums(8)
+    rows[2][what] = empty
+    data(here / "data.jsonl", rows)
+    done = init("mine", "--data", "data.jsonl", "--method", "g2rpoa")
+    assert done.exit_code == 0, done.output
+    assert f"data.jsonl:3: a value of column {what} is empty or not text" in done.output
+    columns = load_recipe("mine").recipe.data.columns
+    assert (columns.problem, columns.answer, columns.solution) == ("problem", "answer", "solution")
+
+
+def test_where_no_column_fits_the_values_in_the_way_are_named(here: Path) -> None:
+    rows = [{"problem": f"{n}?", "answer": f"{n}"} for n in range(6)]
+    for number in (1, 3, 4):
+        rows[number].pop("answer")
+    data(here / "data.jsonl", rows)
+    with pytest.raises(UserError) as caught:
+        init("mine", "--data", "data.jsonl")
+    assert "3 of the first 6 values are empty" in caught.value.what and "data.jsonl:2, 4, 5" in caught.value.what
+
+
+@pytest.mark.parametrize("arguments", [("tiny_sgpo",), ("mine", "--out", "recipes/tiny_sgpo.yaml")])
+def test_a_name_that_came_with_sgpo_is_refused(here: Path, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match="a recipe that came with sgpo") as caught:
+        init(*arguments, "--yes")
+    assert "sgpo init my_tiny_sgpo" in str(caught.value.fix) and not (here / "recipes").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("../x9",), "'../x9' is no name of a recipe"),
+        (("mine", "--device", "h100"), "--device h100: launch.device: no accelerator h100 is known"),
+        (("a b",), "NAME a b: "),
+        (("mine", "--data", "data.jsonl", "--model", "./nope"), "--model ./nope: model.path: no such file"),
+    ],
+)
+def test_no_message_points_at_a_file_that_is_gone(here: Path, arguments: tuple[str, ...], told: str) -> None:
+    data(here / "data.jsonl", sums(4))
+    with pytest.raises(UserError) as caught:
+        init(*arguments, "--yes")
+    assert told in str(caught.value) and ".sgpo-init" not in str(caught.value)
+
+
 MISTAKES = {
     ("--method", "sgp"): "did you mean sgpo",
     ("--judge", "arithmetik"): "did you mean arithmetic",

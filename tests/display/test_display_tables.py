@@ -16,6 +16,7 @@ from sgpo_cli.display.console import THEME
 from sgpo_cli.display.facts import flat, gather
 from sgpo_cli.display.plan import plan_table
 from sgpo_cli.display.report import write_report
+from sgpo_cli.display.runs import runs_json, runs_table
 from sgpo_cli.display.show import render_step, step_json
 from sgpo_cli.display.tables import (
     bench_table,
@@ -24,8 +25,6 @@ from sgpo_cli.display.tables import (
     judge_table,
     result_json,
     result_table,
-    runs_json,
-    runs_table,
 )
 from sgpo_cli.errors import UserError
 from sgpo_cli.runs.files import read_json, to_json, write_json
@@ -49,6 +48,23 @@ def test_every_table_fits_eighty_columns_without_cutting(
     for table in tables:
         assert "…" not in text(table).replace("… ", "")
         assert max(len(line) for line in text(table).splitlines()) <= 80
+
+
+def test_runs_with_many_benchmarks_take_two_lines_each(tmp_path: Path) -> None:
+    names = ["qwen3_1p7b_sgpo_g2rpoa-smoke", "qwen7b_sgpo-smoke", "a_run_with_a_name_" * 4]
+    runs = [fake_run(tmp_path, name=name, steps=2, prompts=2) for name in names]
+    nine = ["math500", "aime24", "aime25", "amc23", "minerva", "olympiadbench", "hmmt_feb24", "hmmt_feb25", "gsm8k"]
+    for run in runs[:2]:
+        (summary,) = run.summaries()
+        for bench in nine:
+            write_json(run.stage("eval").path / bench / "summary.json", {**summary, "bench": bench})
+    lines = text(runs_table(runs)).splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) <= 3 + 2 * len(runs) + 2
+    assert all(sum(name in line for line in lines) == 1 for name in names)
+    assert next(line for line in lines if "qwen7b" in line).split()[1] == "finished"
+    shown = next(line for line in lines if "aime24" in line)
+    assert shown.startswith("  aime24 0.") and "and 6 more" in shown
+    assert "sgpo report RUN" in lines[-1] and len(runs_json(runs)[0]["benchmarks"]) == 10
 
 
 def test_documents_are_json(sgpo: RunDir, stopped: RunDir) -> None:

@@ -115,6 +115,15 @@ def test_templates_that_are_missing_or_refuse(here: Path) -> None:
     assert model(Recipe(name="x")) == []
 
 
+@pytest.mark.parametrize("path", ["/tmp/nope/none", "./nope", "~/nope/none", "a/b/c"])
+def test_a_folder_that_is_not_there_is_an_error(here: Path, path: str) -> None:
+    found = only(model(Recipe(name="x", model=Model(path=path))), "model")
+    assert found.level == "error" and "no such file or directory" in found.what and "hf download" not in str(found.fix)
+    (here / "bare").mkdir()
+    bare = only(model(Recipe(name="x", model=Model(path="bare"))), "model")
+    assert bare.level == "warning" and "holds no tokenizer.json" in bare.what
+
+
 def test_line_ups() -> None:
     tested = {"trl": "1.16.0", "torch": "2.13.0+cpu", "transformers": "5.23.4"}
     assert only(packages.lineup(tested), "line-up").level == "ok"

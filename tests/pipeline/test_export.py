@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from sgpo_cli.cli.main import app
 from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.pipeline.export.card import _of_hub
+from sgpo_cli.pipeline.export.weights import same_weights
 from sgpo_cli.pipeline.launch import in_process
 from sgpo_cli.pipeline.run import run_plan
 from tests.tiny import SHORT_SGPO
@@ -158,7 +159,7 @@ def test_an_unfinished_run_says_what_there_is(copied: Path) -> None:
     assert best["policy"] == "best" and best["step"] in {0, 2, 4}
     assert (copied / "out/model.safetensors").read_bytes() == (run / "stages/train/best/model.safetensors").read_bytes()
     text = (copied / "out/README.md").read_text()
-    assert "which this is not" in text and "not finished when this was exported" in text
+    assert "not finished when this was exported" in text
     last = sgpo("export", "adapted", "--out", "out2", "--policy", "last")
     assert isinstance(last.exception, UserError) and "--adapter" in str(last.exception.fix)
 
@@ -172,7 +173,42 @@ def test_the_last_checkpoint_of_all_weights_is_a_policy(copied: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     AutoModelForCausalLM.from_pretrained(str(copied / "out"))
+    assert "newest checkpoint of a run that is not finished (step 4)" in (copied / "out/README.md").read_text()
     assert isinstance(sgpo("export", "tiny_sgpo", "--policy", "last", "--adapter").exception, UserError)
+
+
+def test_figures_are_given_where_the_weights_are_those_that_were_measured(copied: Path) -> None:
+    train = copied / "runs/tiny_sgpo/stages/train"
+    shutil.copy(train / "checkpoints/checkpoint-8/model.safetensors", train / "best")
+    shutil.copy(train / "checkpoints/checkpoint-8/model.safetensors", train / "final")
+    cards = {}
+    for policy in ("final", "best", "last"):
+        assert sgpo("export", "tiny_sgpo", "--out", policy, "--policy", policy).exit_code == 0
+        cards[policy] = (copied / policy / "README.md").read_text()
+    for text in cards.values():
+        assert "| hops | 16 |" in text and "sgpo eval --bench hops" in text and "not finished" not in text
+    assert "newest checkpoint (step 4); its weights are those of the run's final policy." in cards["last"]
+    shutil.copy(train / "checkpoints/checkpoint-6/model.safetensors", train / "best")
+    assert sgpo("export", "tiny_sgpo", "--out", "other", "--policy", "best").exit_code == 0
+    text = (copied / "other/README.md").read_text()
+    assert "whose weights are others than these" in text and "| hops | 16 |" not in text
+
+
+def test_weights_are_compared_by_tensor(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    a, b = torch.arange(6.0).reshape(2, 3), torch.zeros(2)
+    folders = [tmp_path / name for name in ("whole", "shards", "other", "empty")]
+    whole, shards, other, empty = folders
+    for folder in folders:
+        folder.mkdir()
+    save_file({"a": a, "b": b}, whole / "model.safetensors", metadata={"format": "pt"})
+    save_file({"b": b}, shards / "model-1.safetensors")
+    save_file({"a": a}, shards / "model-2.safetensors")
+    save_file({"a": a, "b": b + 1}, other / "model.safetensors")
+    assert same_weights(whole, shards) and not same_weights(whole, other)
+    assert not same_weights(whole, empty) and not same_weights(empty, empty)
 
 
 def test_adapters_alone_are_for_those_who_have_what_they_adapt(copied: Path) -> None:

@@ -144,15 +144,20 @@ def smoke(name: str, *overrides: str) -> Result:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_smoke_run_ends(name: str, place: Path) -> None:
+def test_a_smoke_run_ends(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = LOADED[name]
     if needs_sandbox(loaded):
         skip_without_sandbox()
+    watches = watched(monkeypatch) if loaded.recipe.model.lora is not None else None
     done = smoke(name)
+    assert watches is None or [watch.seen for watch in watches] == [True], "the sampler was compared with the policy"
     run = place / "runs" / f"{name}-smoke"
     assert (run / "report.html").exists() and (run / "stages/train/final/config.json").exists()
     told = rows(run / "stages/train/metrics.jsonl")
     assert [row["step"] for row in told] == [1, 2]
+    assert any(row["grad_norm"] > 0 for row in told), "a smoke run makes a real update"
+    if loaded.recipe.rescue.kind == "stepwise":
+        assert sum(row["groups"]["rescued"] for row in told) > 0
     for use in loaded.recipe.benchmarks:
         summary = json.loads((run / "stages/eval" / use.card / "summary.json").read_text())
         assert summary["n_problems"] == 4 and summary["sampling"]["top_k"] == (use.top_k or 0)
@@ -162,11 +167,35 @@ def test_a_smoke_run_ends(name: str, place: Path) -> None:
         assert judged["rows"] == 16
         if "a stand-in on this machine" in done.output:
             assert judged["usage"]["calls"] > 0 and judged["abstained"] == 0
+            check_told_apart(rows(run / "stages/train/rollouts.jsonl"))
     if loaded.recipe.guidance.kind != "none":
         check_guided(loaded, told, rows(run / "stages/train/rollouts.jsonl"))
     offline = loaded.recipe.offline is not None
     assert ("drift" in told[0]) == ("off-policy" in done.output) == offline
     assert ("outside the clip range" in (run / "report.html").read_text()) == offline
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The watches of samplers that are made from now on."""
+    from sgpo_cli.training.adapters import SamplerWatch
+
+    made: list[Any] = []
+    plain = SamplerWatch.__init__
+
+    def kept(self: Any, *arguments: Any) -> None:
+        plain(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(SamplerWatch, "__init__", kept)
+    return made
+
+
+def check_told_apart(rollouts: list[dict[str, Any]]) -> None:
+    """In some group the judge's scores differ: they, too, moved the update."""
+    scores: dict[tuple[int, int], set[float]] = {}
+    for row in (row for row in rollouts if row["verdict"] is not None):
+        scores.setdefault((row["step"], row["group"]), set()).add(row["verdict"]["prefix_score"])
+    assert any(len(told) > 1 for told in scores.values())
 
 
 def check_guided(loaded: LoadedRecipe, told: list[dict[str, Any]], rollouts: list[dict[str, Any]]) -> None:
@@ -190,6 +219,8 @@ def test_a_judge_that_no_recipe_names_runs_in_one(card: str, place: Path) -> Non
     smoke("tiny_sgpo", f"name={name}", f"judge.card={card}", "judge.floor=null")
     judged = json.loads((place / "runs" / f"{name}-smoke/stages/judge/judge.json").read_text())
     assert (judged["card"], judged["rows"]) == (card, 16)
+    told = rows(place / "runs" / f"{name}-smoke/stages/train/metrics.jsonl")
+    assert any(row["grad_norm"] > 0 for row in told), "rules that find nothing to read in random text included"
 
 
 def test_an_eval_card_that_no_recipe_names_runs_in_one(place: Path) -> None:

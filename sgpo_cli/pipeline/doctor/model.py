@@ -5,6 +5,7 @@ What is on this machine is read (the folder, or the hub's cache), without any he
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgpo_cli.errors import UserError
@@ -13,6 +14,7 @@ from sgpo_cli.pipeline.architecture import cached_file
 from sgpo_cli.pipeline.doctor.finding import Finding
 from sgpo_cli.pipeline.preview import template_of
 from sgpo_cli.pipeline.template import TemplateRefused, config_of, render, special_tokens
+from sgpo_cli.recipe.paths import hub_or_local
 from sgpo_cli.recipe.schema import Recipe
 
 if TYPE_CHECKING:
@@ -29,8 +31,7 @@ def model(recipe: Recipe) -> list[Finding]:
         return []
     file = cached_file(path, "tokenizer.json")
     if file is None:
-        fix = f"hf download {path}   (once, where there is a network)"
-        return [Finding("model", "warning", f"{path} is not on this machine: its template is not checked", fix)]
+        return [_no_tokenizer(path)]
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(file))
@@ -49,6 +50,18 @@ def model(recipe: Recipe) -> list[Finding]:
         *_chat_bos(path, prompt, tokenizer),
         _stops(path, tokenizer, _turn_end(template, recipe, tokenizer)),
     ]
+
+
+def _no_tokenizer(path: str) -> Finding:
+    try:
+        local = Path(hub_or_local(path, Path.cwd()))
+    except UserError as problem:
+        return Finding("model", "error", problem.what, problem.fix or "name a folder that exists, or a hub id")
+    if local.is_dir():
+        fix = f"save it with its fast tokenizer: AutoTokenizer.from_pretrained({path!r}).save_pretrained({path!r})"
+        return Finding("model", "warning", f"{path} holds no tokenizer.json: its template is not checked", fix)
+    fix = f"hf download {path}   (once, where there is a network)"
+    return Finding("model", "warning", f"{path} is not on this machine: its template is not checked", fix)
 
 
 def _messages(recipe: Recipe) -> list[dict[str, str]]:

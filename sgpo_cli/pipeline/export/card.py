@@ -98,9 +98,12 @@ def _which(facts: RunFacts, chosen: Chosen) -> str:
     told = {
         "final": "This is the policy after the last step",
         "best": "This is the policy that did best on held-out problems",
-        "last": "This is the policy of the newest checkpoint of a run that is not finished",
+        "last": "This is the policy of the newest checkpoint"
+        + ("" if facts.finished else " of a run that is not finished"),
     }[chosen.which]
-    return f"{told} (step {chosen.step})." if chosen.step is not None else f"{told}."
+    told += "" if chosen.step is None else f" (step {chosen.step})"
+    same = chosen.measured and chosen.which != "final"
+    return f"{told}; its weights are those of the run's final policy." if same else f"{told}."
 
 
 def _warned(facts: RunFacts) -> list[str]:
@@ -137,7 +140,7 @@ def _method(recipe: Recipe) -> str:
 
 def _figures(facts: RunFacts, chosen: Chosen) -> list[str]:
     lines = []
-    if chosen.which == "final" and facts.benches:
+    if chosen.measured and facts.benches:
         lines += ["| benchmark | problems | k | avg@k | 95% interval | pass@k |", "|---|---|---|---|---|---|"]
         lines += [_bench(bench) for bench in facts.benches]
         lines += [
@@ -146,7 +149,8 @@ def _figures(facts: RunFacts, chosen: Chosen) -> list[str]:
         ]
     elif facts.benches:
         lines.append(
-            "The run's benchmarks were measured on its final policy, which this is not; they are under `eval/`."
+            "The run's benchmarks were measured on its final policy, whose weights are others than these; they are "
+            "under `eval/`."
         )
     else:
         lines.append("No benchmark was measured.")
@@ -235,7 +239,7 @@ def _limits(facts: RunFacts, recipe: Recipe, chosen: Chosen) -> list[str]:
     if facts.ungraded_share:
         lines.append(f"- {words.percent(facts.ungraded_share)} of the groups in training could not be graded.")
     cut = [b for b in facts.benches if b.get("truncated")]
-    if chosen.which == "final" and cut:
+    if chosen.measured and cut:
         told = ", ".join(f"{b['truncated']} of {b['samples']} on {b['bench']}" for b in cut)
         lines.append(f"- Answers cut at the token limit, counted as they were graded: {told}.")
     if not facts.finished:
@@ -256,7 +260,7 @@ def _reproduce(facts: RunFacts, recipe: Recipe, chosen: Chosen) -> list[str]:
         f"pip install sgpo-cli=={sgpo_cli.__version__}",
         f"sgpo train ./{EXPORTED_RECIPE}",
     ]
-    if chosen.which == "final" and not chosen.adapter:
+    if chosen.measured and not chosen.adapter:
         for use in recipe.benchmarks:
             options: dict[str, Any] = {"k": use.k, "limit": use.limit, "file": use.file and Path(use.file).name}
             options |= {"temperature": use.temperature, "max-new-tokens": use.max_new_tokens, "seed": recipe.seed}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sgpo_cli.errors import UserError
+from sgpo_cli.pipeline.export.weights import same_weights
 from sgpo_cli.runs.files import read_json
 from sgpo_cli.runs.rundir import RunDir
 
@@ -24,6 +25,8 @@ class Chosen:
     step: int | None
     adapter: bool
     """Whether `folder` holds adapters alone, in peft's format."""
+    measured: bool
+    """Whether its weights are those of the final policy, on which a run's benchmarks are measured."""
 
 
 def choose(run: RunDir, which: Which | None, *, adapter: bool, lora: bool) -> Chosen:
@@ -48,7 +51,7 @@ def choose(run: RunDir, which: Which | None, *, adapter: bool, lora: bool) -> Ch
     folder = train.adapter if adapter else (train.final if which == "final" else train.path / "best")
     if not folder.is_dir():
         raise UserError(f"run {run.name} has no {folder.name} policy", fix=_there(run))
-    return Chosen(which, folder, _step(run, which), adapter)
+    return Chosen(which, folder, _step(run, which), adapter, which == "final" or same_weights(folder, train.final))
 
 
 def _last(run: RunDir, *, adapter: bool, lora: bool) -> Chosen:
@@ -61,7 +64,9 @@ def _last(run: RunDir, *, adapter: bool, lora: bool) -> Chosen:
         raise UserError(what, fix=f"add --adapter, or finish the run: sgpo train {run.recipe}")
     if not list(folder.glob("*.safetensors")):
         raise UserError(f"{folder} holds its weights in shards", fix=f"finish the run: sgpo train {run.recipe}")
-    return Chosen("last", folder, step, adapter)
+    train = run.stage("train")
+    measured = same_weights(folder, train.adapter if adapter else train.final)
+    return Chosen("last", folder, step, adapter, measured)
 
 
 def _there(run: RunDir) -> str:
