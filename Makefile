@@ -1,5 +1,5 @@
 # make install   .venv with the tested versions
-# make demo      install, then train the tiny SGPO recipe from nothing and write its report
+# make demo      install, then train the tiny SGPO recipe from nothing, write its report and check the figures
 # make test      install, then lint, types, layers and tests
 PYTHON ?= python3
 VENV   ?= .venv
@@ -18,6 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/sgpo train recipes/tiny_sgpo.yaml
+	$(BIN)/python tests/demo.py runs/tiny_sgpo
 
 test: install lint types
 	# Tests that use torchrun run one after the other: two that start at once may pick the same port.

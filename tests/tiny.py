@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -47,6 +51,27 @@ def sgpo(*arguments: str, cwd: Path, timeout: float = 180) -> subprocess.Complet
         timeout=timeout,
         check=False,
     )
+
+
+def sgpo_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process, stages too: seconds faster a stage, for what does not depend on processes."""
+    from sgpo_cli.cli.main import main
+    from sgpo_cli.pipeline.launch import in_process
+    from sgpo_cli.pipeline.run import run_plan
+
+    assert run_plan.__kwdefaults__ is not None
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(run_plan.__kwdefaults__, "launcher", in_process)
+        patch.setenv("COLUMNS", "80")
+        patch.chdir(cwd)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(list(arguments))
+    told = []
+    for stream in (out, err):
+        stream.seek(0)
+        told.append(stream.read())
+    return subprocess.CompletedProcess(list(arguments), code, *told)
 
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:

@@ -32,6 +32,12 @@ def install() -> None:
     signal.signal(signal.SIGTERM, _ask)
 
 
+def ignore() -> None:
+    """Makes both do nothing from here on: all is written, and as Python ends it gives signals their deadly default."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def stop_asked() -> bool:
     return _asked.is_set()
 

@@ -30,6 +30,7 @@ def main(path: str) -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1])
+    stops.ignore()
     if ranks() > 1:
         leave(code)
     sys.exit(code)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import SHORT, environment, sgpo
+from tests.tiny import SHORT, environment, sgpo, sgpo_here
 
 GOOD = {"problem": "What is 2 + 3?", "response": "Step 1: 2 + 3 = 5."}
 
@@ -160,7 +160,7 @@ def test_training_data_that_cannot_be_read(tmp_path: Path, lines: list[str], wor
 
 def test_a_nan_reward_stops_the_run_and_names_the_sample(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("def reward(problem, response, answer, row):\n    return float('nan')\n")
-    told = sgpo(
+    told = sgpo_here(
         "train", "tiny_grpo", *SHORT, "reward=[{kind: exact}, {kind: python, path: 'bad.py:reward'}]", cwd=tmp_path
     )
     refused(told, "nan", "hops-", code=1)

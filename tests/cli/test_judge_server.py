@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.behaviours import any_of, dropped, echo_key, error, html, late, malformed, ok, too_many, verdict
 from tests.servers.chat_server import ChatServer
-from tests.tiny import SHORT, sgpo
+from tests.tiny import SHORT, sgpo, sgpo_here
 
 KEY = "sk-test-0123456789abcdef-never-to-be-written"
 CARD = """# A language model at a server of the test.
@@ -113,11 +113,11 @@ def test_a_server_that_dies_after_the_judge_stage(here: Path, then: str) -> None
     with ChatServer(verdict(first_wrong), key=KEY) as server:
         write_card(here, server.url, retries=0)
         recipe = ["tiny_sgpo", *TRAIN, f"name={then}", "seed=5", f"judge.then={then}"]
-        until = sgpo("train", *recipe, "--until", "judge", cwd=here)
+        until = sgpo_here("train", *recipe, "--until", "judge", cwd=here)
         assert until.returncode == 0, until.stdout + until.stderr
         server.behaviour = echo_key(500)
         before = len(server.log)
-        done = sgpo("train", *recipe, cwd=here)
+        done = sgpo_here("train", *recipe, cwd=here)
         asked = len(server.log) - before
     train = here / "runs" / then / "stages" / "train"
     wrote = everything_written(here / "runs") + done.stdout + done.stderr

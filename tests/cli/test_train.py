@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import SHORT, SHORT_SGPO, rows, sgpo, untimed
+from tests.tiny import SHORT, SHORT_SGPO, rows, sgpo, sgpo_here, untimed
 
 RUN = Path("runs/tiny_sgpo")
 
@@ -111,7 +111,7 @@ def test_another_recipe_on_the_same_run_is_refused_with_the_difference(finished:
 
 def test_grpo_takes_the_warm_start_of_sgpo(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "runs", tmp_path / "runs", symlinks=True)
-    done = sgpo("train", "tiny_grpo", *SHORT, cwd=tmp_path)
+    done = sgpo_here("train", "tiny_grpo", *SHORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "warmup: already finished" in done.stdout
     one, two = (tmp_path / f"runs/{n}/stages/warmup" for n in ("tiny_grpo", "tiny_sgpo"))
@@ -122,15 +122,15 @@ def test_grpo_takes_the_warm_start_of_sgpo(finished: Path, tmp_path: Path) -> No
     # Same policy, same problems, same seed: the first rollouts are the same, only what is made of them differs.
     assert metrics[0]["accuracy"] == sgpo_first["accuracy"]
 
-    compared = sgpo("compare", "tiny_sgpo", "tiny_grpo", "--json", cwd=tmp_path)
+    compared = sgpo_here("compare", "tiny_sgpo", "tiny_grpo", "--json", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
     json.loads(compared.stdout)
-    listed = json.loads(sgpo("list", "runs", "--json", cwd=tmp_path).stdout)
+    listed = json.loads(sgpo_here("list", "runs", "--json", cwd=tmp_path).stdout)
     assert {run["name"] for run in listed["runs"]} == {"tiny_grpo", "tiny_sgpo"}
 
     # --until stops there; --restart starts over, keeps the shared warm start, and ends in the same numbers.
     before = untimed(metrics)
-    again = sgpo("train", "tiny_grpo", *SHORT, "--restart", "--until", "train", cwd=tmp_path)
+    again = sgpo_here("train", "tiny_grpo", *SHORT, "--restart", "--until", "train", cwd=tmp_path)
     assert again.returncode == 0 and "warmup: already finished" in again.stdout
     assert not (tmp_path / "runs/tiny_grpo/stages/eval").exists()
     assert untimed(rows(tmp_path / "runs/tiny_grpo/stages/train/metrics.jsonl")) == before

@@ -21,6 +21,8 @@ def test_killed_by_signal_9_on_two_ranks_ends_the_same(policy: Path, tmp_path: P
     assert [toy.timeless(r) for r in resumed.metrics()] == [toy.timeless(r) for r in straight.metrics()]
     assert resumed.rollouts() == straight.rollouts()
     assert resumed.weights() == straight.weights()
+    states = [notes[-1] for notes in (*noted(resumed, "state"), *noted(straight, "state"))]
+    assert len(states) == 4 and states.count(states[0]) == 4, "each rank's guidance is where it would have been"
     assert len({row["guidance"]["length"] for row in straight.metrics()}) > 1, "the test shows nothing"
     tokens = [(r["prefix_tokens"], len(r["response"].split())) for r in straight.rollouts()]
     assert {given for given, _ in tokens} > {0} and max(total for _, total in tokens) > 6
