@@ -56,13 +56,15 @@ def sgpo(*arguments: str, cwd: Path, timeout: float = 180) -> subprocess.Complet
 def sgpo_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The same in this process, stages too: seconds faster a stage, for what does not depend on processes."""
     from sgpo_cli.cli.main import main
+    from sgpo_cli.pipeline.evaluation import run_evaluation
     from sgpo_cli.pipeline.launch import in_process
     from sgpo_cli.pipeline.run import run_plan
 
-    assert run_plan.__kwdefaults__ is not None
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(run_plan.__kwdefaults__, "launcher", in_process)
+        for runs_stages in (run_plan, run_evaluation):
+            assert runs_stages.__kwdefaults__ is not None
+            patch.setitem(runs_stages.__kwdefaults__, "launcher", in_process)
         patch.setenv("COLUMNS", "80")
         patch.chdir(cwd)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -12,7 +12,7 @@ from sgpo_cli.errors import UserError
 from sgpo_cli.verify.code import choose_sandbox
 from tests.servers.behaviours import ok
 from tests.servers.chat_server import ChatServer
-from tests.tiny import rows, sgpo
+from tests.tiny import rows, sgpo_here
 
 MODEL = "runs/tiny_sgpo/stages/train/final"
 
@@ -25,11 +25,11 @@ def run_here(finished: Path, tmp_path: Path) -> Path:
 
 def test_samples_are_reused_written_out_and_compared(run_here: Path) -> None:
     command = ["eval", "--bench", "hops", "--limit", "8", "--out", "out", "--json"]
-    first = sgpo(*command, "--k", "2", cwd=run_here)
+    first = sgpo_here(*command, "--k", "2", cwd=run_here)
     assert first.returncode == 0, first.stderr
     two = rows(run_here / "out/hops/samples.jsonl")
     extras = ["--save-responses", "made.jsonl", "--export", "results.json"]
-    more = sgpo(*command, "--k", "4", *extras, cwd=run_here)
+    more = sgpo_here(*command, "--k", "4", *extras, cwd=run_here)
     assert more.returncode == 0, more.stderr
     four = rows(run_here / "out/hops/samples.jsonl")
     assert [row for row in four if row["sample"] < 2] == two and len(four) == 32
@@ -42,14 +42,16 @@ def test_samples_are_reused_written_out_and_compared(run_here: Path) -> None:
     assert results["n-samples"]["hops"] == {"original": 8, "effective": 8}
     assert results["configs"]["hops"]["repeats"] == 4
 
-    other = sgpo("eval", "--bench", "hops", "--limit", "8", "--k", "2", "--out", "two", "--seed", "1", cwd=run_here)
+    other = sgpo_here(
+        "eval", "--bench", "hops", "--limit", "8", "--k", "2", "--out", "two", "--seed", "1", cwd=run_here
+    )
     assert other.returncode == 0, other.stderr
-    told = sgpo("compare", "out", "two", cwd=run_here)
+    told = sgpo_here("compare", "out", "two", cwd=run_here)
     assert told.returncode == 0, told.stderr
     assert "not distinguishable" in told.stdout and "on the same 8 problems" in " ".join(told.stdout.split())
-    (pair,) = json.loads(sgpo("compare", "out", "two", "--json", cwd=run_here).stdout)["benchmarks"]["hops"]
+    (pair,) = json.loads(sgpo_here("compare", "out", "two", "--json", cwd=run_here).stdout)["benchmarks"]["hops"]
     assert pair["runs"] == ["out", "two"] and pair["problems"] == 8 and 0 <= pair["p"] <= 1
-    assert sgpo("compare", "out", "tiny_sgpo", cwd=run_here).returncode == 0
+    assert sgpo_here("compare", "out", "tiny_sgpo", cwd=run_here).returncode == 0
 
     made = rows(run_here / "made.jsonl")
     assert [set(row) for row in made] == [{"id", "sample", "response", "truncated"}] * 32
@@ -71,19 +73,19 @@ def test_a_server_answers_and_its_failures_keep_what_was_drawn(tmp_path: Path) -
             "out",
             "--json",
         ]
-        done = sgpo(*command, "--save-responses", "made.jsonl", cwd=tmp_path)
+        done = sgpo_here(*command, "--save-responses", "made.jsonl", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         (summary,) = json.loads(done.stdout)
         assert summary["avg_at_k"] == 1.0 and summary["engine"] == "server" and summary["samples"] == 6
         assert len(server.log) == 6
         assert len({json.loads(line)["response"] for line in (tmp_path / "made.jsonl").read_text().splitlines()}) == 1
-        again = sgpo("eval", "--bench", "./sums.yaml", "--responses", "made.jsonl", "--json", cwd=tmp_path)
+        again = sgpo_here("eval", "--bench", "./sums.yaml", "--responses", "made.jsonl", "--json", cwd=tmp_path)
         (regraded,) = json.loads(again.stdout)
         assert regraded["avg_at_k"] == 1.0 and regraded["k"] == 2 and regraded["accounted"]["right"] == 6
         other = ["--server", server.url, "--model", "other", "--out", "new"]
-        wrong = sgpo("eval", "--bench", "./sums.yaml", *other, cwd=tmp_path)
+        wrong = sgpo_here("eval", "--bench", "./sums.yaml", *other, cwd=tmp_path)
         assert wrong.returncode == 2 and "it serves 'org/m'" in wrong.stderr
-    assert "--model" in sgpo("eval", "--bench", "./sums.yaml", "--server", "http://x/v1", cwd=tmp_path).stderr
+    assert "--model" in sgpo_here("eval", "--bench", "./sums.yaml", "--server", "http://x/v1", cwd=tmp_path).stderr
 
 
 def test_programs_made_elsewhere(tmp_path: Path, shared_data: Path) -> None:
@@ -98,7 +100,7 @@ def test_programs_made_elsewhere(tmp_path: Path, shared_data: Path) -> None:
     (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
     file = str(shared_data / "eval_humaneval.jsonl")
     command = ["eval", "--bench", "humaneval", "--file", file, "--responses", "answers.jsonl", "--out", "out", "--json"]
-    told = sgpo(*command, cwd=tmp_path)
+    told = sgpo_here(*command, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     (summary,) = json.loads(told.stdout)
     graded = rows(tmp_path / "out/humaneval/samples.jsonl")
@@ -109,7 +111,7 @@ def test_programs_made_elsewhere(tmp_path: Path, shared_data: Path) -> None:
 
 
 def test_the_plan_shows_prompt_bos_and_stops(run_here: Path) -> None:
-    (told,) = json.loads(sgpo("eval", "--bench", "hops", "--plan", "--json", cwd=run_here).stdout)["benchmarks"]
+    (told,) = json.loads(sgpo_here("eval", "--bench", "hops", "--plan", "--json", cwd=run_here).stdout)["benchmarks"]
     prompt = told["rendered"]
     assert prompt["text"].startswith("e") and prompt["bos"] == {"token": "<s>", "at_start": True}
     assert prompt["begins"][0] == "<s>" and [stop["token"] for stop in prompt["stop"]] == ["</s>"]
@@ -119,26 +121,29 @@ def test_two_bos_and_a_missing_chat_template_are_errors_with_a_fix(run_here: Pat
     (run_here / "twice.jsonl").write_text('{"problem": "e1 r0", "answer": "e2"}\n')
     (run_here / "twice.yaml").write_text("# Twice.\nfile: twice.jsonl\nprompt: '<s> {problem}'\ngrade: {kind: exact}\n")
     for extra in ([], ["--plan"]):
-        told = sgpo("eval", "--bench", "./twice.yaml", "--model", MODEL, "--out", "x", *extra, cwd=run_here)
+        told = sgpo_here("eval", "--bench", "./twice.yaml", "--model", MODEL, "--out", "x", *extra, cwd=run_here)
         assert told.returncode == 2 and "two BOS" in told.stderr and "take it out" in told.stderr, told.stderr
-    told = sgpo("eval", "--bench", "hops", "--model", MODEL, "--chat", "--out", "y", "--plan", cwd=run_here)
+    told = sgpo_here("eval", "--bench", "hops", "--model", MODEL, "--chat", "--out", "y", "--plan", cwd=run_here)
     assert told.returncode == 2 and "no chat template" in told.stderr and "--no-chat" in told.stderr, told.stderr
     shutil.copytree(run_here / MODEL, run_here / "tiny-Instruct")
-    told = sgpo("eval", "--bench", "hops", "--model", "tiny-Instruct", "--plan", cwd=run_here)
+    told = sgpo_here("eval", "--bench", "hops", "--model", "tiny-Instruct", "--plan", cwd=run_here)
     assert told.returncode == 2 and "chat model by its name" in told.stderr, told.stderr
-    plain = sgpo("eval", "--bench", "hops", "--model", "tiny-Instruct", "--no-chat", "--plan", cwd=run_here)
+    plain = sgpo_here("eval", "--bench", "hops", "--model", "tiny-Instruct", "--no-chat", "--plan", cwd=run_here)
     assert plain.returncode == 0, plain.stderr
-    assert sgpo("eval", "--bench", "hops", "--model", "tiny_sgpo", "--no-chat", "--plan", cwd=run_here).returncode == 2
+    assert (
+        sgpo_here("eval", "--bench", "hops", "--model", "tiny_sgpo", "--no-chat", "--plan", cwd=run_here).returncode
+        == 2
+    )
 
 
 def test_a_judge_is_measured_on_processbench(tmp_path: Path, shared_data: Path) -> None:
     file = str(shared_data / "steps_processbench_gsm8k.jsonl")
     command = ["eval", "--bench", "processbench", "--judge", "arithmetic", "--file", file, "--out", "out", "--json"]
-    told = sgpo(*command, cwd=tmp_path)
+    told = sgpo_here(*command, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     summary = json.loads(told.stdout)
     part = summary["parts"]["steps_processbench_gsm8k"]
     assert summary["rows"] == 208 and 0 < part["f1"] < 1
     assert len(rows(tmp_path / "out/processbench/steps_processbench_gsm8k.jsonl")) == 208
-    assert "--judge" in sgpo("eval", "--bench", "processbench", cwd=tmp_path).stderr
-    assert sgpo("eval", "--bench", "hops", "--judge", "arithmetic", cwd=tmp_path).returncode == 2
+    assert "--judge" in sgpo_here("eval", "--bench", "processbench", cwd=tmp_path).stderr
+    assert sgpo_here("eval", "--bench", "hops", "--judge", "arithmetic", cwd=tmp_path).returncode == 2

@@ -101,7 +101,7 @@ def test_three_calls_in_ten_fail_and_training_does_not(here: Path) -> None:
     silent = {(row["problem"], row["response"]) for row in rows(run / "judge" / "rollouts.jsonl") if abstained(row)}
     with ChatServer(verdict(first_wrong), key=KEY) as server:
         write_card(here, server.url)
-        again = sgpo("train", "tiny_sgpo", *TRAIN, "name=again", "--until", "judge", cwd=here)
+        again = sgpo_here("train", "tiny_sgpo", *TRAIN, "name=again", "--until", "judge", cwd=here)
         asked = len(server.log)
     assert again.returncode == 0, again.stdout + again.stderr
     assert asked == len(silent) < len(log)

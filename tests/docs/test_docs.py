@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import REPOSITORY, SHORT, SHORT_SGPO, sgpo
+from tests.tiny import REPOSITORY, SHORT, SHORT_SGPO, sgpo_here
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
@@ -54,7 +54,7 @@ def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> N
         if words == ["source", ".venv/bin/activate"] or _is_smoked(words):
             continue
         assert words[0] == "sgpo", f"{document.name}: not a command that this test can run: {words}"
-        told = sgpo(*shortened(words)[1:], cwd=tmp_path)
+        told = sgpo_here(*shortened(words)[1:], cwd=tmp_path)
         assert told.returncode == 0, (shlex.join(words), told.stdout, told.stderr)
         assert told.stdout.strip()
         said = shown(document).get(shlex.join(words), "")

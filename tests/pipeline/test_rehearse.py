@@ -12,7 +12,7 @@ from sgpo_cli.errors import RunFailed, UserError
 from sgpo_cli.pipeline.cost.estimate import estimate
 from sgpo_cli.pipeline.rehearse import peak_words, ran_out, rehearsal
 from sgpo_cli.recipe.load import load_recipe
-from tests.tiny import SHORT_SGPO, rows, sgpo
+from tests.tiny import SHORT_SGPO, rows, sgpo_here
 
 
 def test_what_is_rehearsed_is_the_recipe_at_its_largest() -> None:
@@ -64,7 +64,7 @@ def test_the_peak_stands_beside_the_plans() -> None:
 
 
 def test_a_rehearsal_runs_and_a_real_run_knows_nothing_of_it(tmp_path: Path) -> None:
-    done = sgpo("train", "tiny_sgpo", *SHORT_SGPO, "--rehearse", "--json", cwd=tmp_path)
+    done = sgpo_here("train", "tiny_sgpo", *SHORT_SGPO, "--rehearse", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["peak_gib"] > 0.2 and told["planned_gib"] > 0.2
