@@ -78,7 +78,8 @@ _SUFFIXES = ("-Instruct", "-Base", "")
 _NAMED_LINEARS = {"llama", "mistral", "qwen2", "qwen3"}
 """Families whose decoder layers have the seven linear layers of a llama, under its names."""
 
-# Positions of the same models, from the same files: the first beginning of a name that fits.
+# Positions of the same models, to our knowledge: not all the files were looked at. Where a model's config is on this
+# machine, that counts. The first beginning of a name that fits.
 _POSITIONS = (
     ("Qwen2.5-Math", 4096),
     ("DeepSeek-R1-Distill", 131072),

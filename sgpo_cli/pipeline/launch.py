@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sgpo_cli.errors import Interrupted, RunFailed, SgpoError, UserError
 from sgpo_cli.pipeline.commands import stage_command
@@ -52,15 +52,7 @@ class Launcher(Protocol):
         """
 
 
-def in_process(
-    stage: StageDir,
-    *,
-    launch: Launch,
-    alone: bool,
-    keep: tuple[int, ...],
-    on_event: OnEvent,
-    watch: Watch = _nothing,
-) -> None:
+def in_process(stage: StageDir, *, on_event: OnEvent, **_: Any) -> None:
     """Runs the stage here, for tests: the same function, no child; its events are handed over at the end."""
     tail = EventTail(stage.events, at_end=True)
     try:

@@ -18,6 +18,7 @@ from sgpo_cli.recipe.only_judge import only_judge
 from sgpo_cli.recipe.schema import Floor, JudgeUse
 from sgpo_cli.stages.context import StageContext
 
+_FIGURES = {"f1": "F1", "exact": "exact first errors", "correlation": "correlation"}
 Rollouts = tuple[Sequence[Solution], Sequence[Verdict]]
 Pair = tuple[Verdict, int]
 """A verdict and the true index of the first wrong step, -1 for none."""
@@ -75,17 +76,18 @@ def _figures(solutions: Sequence[Solution], verdicts: Sequence[Verdict], truth: 
 
 def refuse_below_floor(context: StageContext, use: JudgeUse, found: Figures) -> None:
     """Stops the run when the judge is below its floor, or when a floor is asked for and nothing was measured."""
-    floor = use.floor
-    if floor is None:
+    floor, asked = use.floor, asked_of(use)
+    if floor is None or asked is None:
         return
     if found.measures is None or found.closeness is None:
+        told = ", ".join(f"{_FIGURES[name]} {least:.2f}" for name, least in asked.items())
         raise RunFailed(
-            f"judge {use.card} has a floor of {_asked(floor)} but could not be measured: {found.reason}",
+            f"judge {use.card} has a floor of {told} but could not be measured: {found.reason}",
             fix="name labelled steps in judge.floor.data, or set judge.floor=null",
         )
     held = {
-        "exact": ("exact first errors", found.closeness.exact, floor.exact),
-        "correlation": ("correlation", found.closeness.correlation, floor.correlation),
+        "exact": (_FIGURES["exact"], found.closeness.exact, floor.exact),
+        "correlation": (_FIGURES["correlation"], found.closeness.correlation, floor.correlation),
         "f1": (*_f1(context, found.measures, floor), floor.f1),
     }
     for key, (name, value, least) in held.items():
@@ -113,11 +115,6 @@ def asked_of(use: JudgeUse) -> dict[str, float] | None:
         return None
     least = {"f1": use.floor.f1, "exact": use.floor.exact, "correlation": use.floor.correlation}
     return {name: value for name, value in least.items() if value is not None}
-
-
-def _asked(floor: Floor) -> str:
-    named = (("F1", floor.f1), ("exact first errors", floor.exact), ("correlation", floor.correlation))
-    return ", ".join(f"{name} {least:.2f}" for name, least in named if least is not None)
 
 
 def _instead(use: JudgeUse) -> str:

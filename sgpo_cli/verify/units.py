@@ -87,10 +87,21 @@ def read_unit(text: str, *, plain: bool = False, attached: bool = False) -> Unit
     factor = 1
     while tokens and (size := _FACTORS.get(tokens[0].removesuffix("s"))):
         factor, tokens = factor * size, tokens[1:]
+    if plain and factor == 1 and tokens and _may_be_algebra(tokens[0], attached):
+        return None
+    found = _measure(tokens, nouns_only=plain, known_only=plain and attached)
+    if found is None:
+        return None
+    counts, ways = found
+    return Unit(words, tuple(sorted((name, count) for name, count in counts.items() if count)), ways, factor)
+
+
+def _measure(tokens: list[str], *, nouns_only: bool, known_only: bool) -> tuple[Counter[str], frozenset[str]] | None:
+    """Powers of the known units, and ways, in the words of a unit; None where a word is none of a unit's."""
     counts: Counter[str] = Counter()
     ways: set[str] = set()
     sign, power, last = 1, 1, ""
-    for at, token in enumerate(tokens):
+    for token in tokens:
         singular = token.removesuffix("s") if len(token) > 2 else token
         if token in ("/", "per"):
             sign = -1
@@ -100,22 +111,19 @@ def read_unit(text: str, *, plain: bool = False, attached: bool = False) -> Unit
             counts[last] += sign * ((_POWERS_BEHIND.get(token) or int(token[1:])) - 1)
         elif token in CHANGING or singular in CHANGING:
             return None
-        elif singular in _POWERS or token in _POWERS:
+        elif token in _POWERS:
             power = _POWERS[token]
-        elif token in _WAYS or singular in _WAYS:
-            ways.add(_WAYS.get(token) or _WAYS[singular])
-        elif found := _KNOWN.get(token) or _KNOWN.get(singular):
-            if plain and at == 0 and factor == 1 and _may_be_algebra(token, attached):
-                return None
-            for name, own in found:
+        elif way := _WAYS.get(token) or _WAYS.get(singular):
+            ways.add(way)
+        elif known := _KNOWN.get(token) or _KNOWN.get(singular):
+            for name, own in known:
                 counts[name] += sign * own * power
-            last, power = found[0][0], 1
-        elif plain and (attached or not _is_noun(token)):
+            last, power = known[0][0], 1
+        elif known_only or (nouns_only and not _is_noun(token)):
             return None
         else:
             last, power = "", 1
-    known = tuple(sorted((name, count) for name, count in counts.items() if count))
-    return Unit(words, known, frozenset(ways), factor)
+    return counts, frozenset(ways)
 
 
 def _may_be_algebra(token: str, attached: bool) -> bool:

@@ -117,7 +117,7 @@ def test_a_server_that_dies_after_the_judge_stage(here: Path, then: str) -> None
         assert until.returncode == 0, until.stdout + until.stderr
         server.behaviour = echo_key(500)
         before = len(server.log)
-        done = sgpo_here("train", *recipe, cwd=here)
+        done = sgpo("train", *recipe, cwd=here)  # a process of its own, for what it logs
         asked = len(server.log) - before
     train = here / "runs" / then / "stages" / "train"
     wrote = everything_written(here / "runs") + done.stdout + done.stderr

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.tiny import SHORT_SGPO, rows, sgpo, start, untimed
 
@@ -85,17 +86,22 @@ def strike(here: Path, blow: str, stage: str, step: int) -> None:
     assert not (here / RUN / "done.json").exists(), "it was over before it was stopped: the test shows nothing"
 
 
-BLOWS = [
-    ("kill parent", "warmup", 25),
-    ("SIGINT", "warmup", 45),
-    ("SIGTERM", "train", 1),
-    ("kill child", "train", 3),
-    ("kill parent", "eval", 0),
-]
-
-
-def test_stopped_in_many_ways_the_same_command_ends_the_same(finished: Path, tmp_path: Path) -> None:
-    for blow in BLOWS:
+@pytest.mark.parametrize(
+    "blows",
+    [
+        [
+            ("kill parent", "warmup", 25),
+            ("SIGTERM", "train", 1),
+            ("kill child", "train", 3),
+            ("kill parent", "eval", 0),
+        ],
+        [("kill child", "warmup", 45), ("kill parent", "train", 1), ("SIGINT", "train", 2)],
+    ],
+)
+def test_stopped_in_many_ways_the_same_command_ends_the_same(
+    finished: Path, tmp_path: Path, blows: list[tuple[str, str, int]]
+) -> None:
+    for blow in blows:
         strike(tmp_path, *blow)
     again = sgpo(*COMMAND, cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr

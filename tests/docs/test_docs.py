@@ -36,12 +36,6 @@ def shortened(words: list[str]) -> list[str]:
     return ["2" if before == "--step" else word for before, word in zip(["", *words], words, strict=False)]
 
 
-def _is_smoked(words: list[str]) -> bool:
-    """`sgpo train RECIPE --smoke` of a shipped recipe is run by tests/pipeline/test_recipes.py, for every one."""
-    recipe = REPOSITORY / words[2] if len(words) == 4 else None
-    return words[1:2] == ["train"] and words[3:] == ["--smoke"] and recipe is not None and recipe.is_file()
-
-
 WITH_COMMANDS = [document for document in DOCUMENTS if commands(document)]
 
 
@@ -51,7 +45,7 @@ def test_every_command_runs(document: Path, finished: Path, tmp_path: Path) -> N
         (tmp_path / name).symlink_to(REPOSITORY / name)
     shutil.copytree(finished / "runs", tmp_path / "runs", symlinks=True)
     for words in commands(document):
-        if words == ["source", ".venv/bin/activate"] or _is_smoked(words):
+        if words == ["source", ".venv/bin/activate"]:
             continue
         assert words[0] == "sgpo", f"{document.name}: not a command that this test can run: {words}"
         told = sgpo_here(*shortened(words)[1:], cwd=tmp_path)

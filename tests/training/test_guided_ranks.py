@@ -8,6 +8,7 @@ from pathlib import Path
 
 import guided_counts
 import pytest
+import toy
 from guided_toy import launch, noted, torchrun
 
 from sgpo_cli.methods.guidance.allocate import guided_count
@@ -52,3 +53,11 @@ def test_guided_groups_over_two_ranks(policy: Path, tmp_path: Path) -> None:
     assert len(set(lengths)) > 1
     one, other = noted(run, "state")
     assert one == other and len(one) == 4
+
+    # Broken off after step 2 and gone on with: the same end, on both ranks.
+    launch(policy, tmp_path / "broken", 2)
+    resumed = launch(policy, tmp_path / "broken", 4)
+    assert [toy.timeless(r) for r in resumed.metrics()][2:] == [toy.timeless(r) for r in rows][2:]
+    assert resumed.rollouts() == rollouts
+    assert resumed.weights() == run.weights()
+    assert noted(resumed, "state") == noted(run, "state")
