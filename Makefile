@@ -6,6 +6,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# Stages are processes of their own: where compiled modules may not be written, each compiles them all anew (a second).
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test lint types study clean
 
 install: $(STAMP)
